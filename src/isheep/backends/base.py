@@ -1,0 +1,173 @@
+"""What a stage may ask of a backend, and nothing about how it is done.
+
+Four small protocols (write, score, train) and the plain values they exchange. Imports no heavy library, so stages,
+plan and recipe can name these types for free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from isheep.records import Completion
+from isheep.text.prompts import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to decode. `temperature` 0 is greedy. `top_p` and `top_k` (0 = off) restrict before drawing."""
+
+    max_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    stops: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt to continue. `seed` alone fixes the random draws of this request, whatever batch it lands in."""
+
+    id: str
+    prompt: str
+    sampling: Sampling
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One prompt whose continuation is scored, not written: which of `choices` comes next, how probably."""
+
+    id: str
+    prompt: str
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The answer to a Query: probabilities over its choices (sum 1), and the share of all mass they held together.
+
+    `mass` near 0 means the model was not about to choose at all; a stage may then call the score unreadable.
+    """
+
+    id: str
+    probabilities: tuple[float, ...]
+    mass: float
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One training text: `prompt` is read, `completion` (and the end token) is learned."""
+
+    id: str
+    prompt: str
+    completion: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Which model to load: a folder or hub id, and optionally the folder of an adapter on top of it."""
+
+    base: str
+    revision: str | None = None
+    adapter: str | None = None
+    dtype: str = "auto"
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """How to run, never what to compute: nothing here enters a key, everything here may change speed."""
+
+    batch_size: int = 64
+    device: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSpec:
+    """LoRA fine-tuning settings, resolved. Units: steps are optimiser steps, cutoff is tokens."""
+
+    rank: int
+    alpha: int
+    dropout: float
+    target_modules: str | tuple[str, ...]
+    learning_rate: float
+    scheduler: str
+    warmup_steps: int
+    epochs: float
+    batch_size: int
+    accumulation: int
+    cutoff: int
+    weight_decay: float
+    max_grad_norm: float
+    save_steps: int
+    merge: bool
+    seed: int
+    dtype: str = "auto"
+    #: Train the embedding rows of these tokens too (chat tokens the base model never saw).
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training run reports. `losses` are (optimiser step, mean loss since the last entry)."""
+
+    losses: tuple[tuple[int, float], ...]
+    steps: int
+    tokens: int
+    truncated: int
+
+
+Progress = Callable[[int, int], None]
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Writes text."""
+
+    def layout(self, name: str) -> Layout:
+        """Resolve a layout's name ("auto" and "chat" need the tokenizer) to the layout itself."""
+        ...
+
+    def generate(self, requests: Sequence[Request], skip: Collection[str] = ()) -> Iterator[Completion]:
+        """Continue every prompt whose id is not in `skip`; ids come back as record ids, in an order of its own choice.
+
+        Batches are planned over ALL requests and only then thinned by `skip`: a resumed call sees the same batches,
+        so its texts are the same to the last bit. Raises BackendError when the model cannot run.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Reads probabilities instead of writing."""
+
+    def layout(self, name: str) -> Layout: ...
+
+    def score(self, queries: Sequence[Query], skip: Collection[str] = ()) -> Iterator[Choice]:
+        """Probability of each choice as the continuation of each prompt; a choice that is the beginning of another
+        ("1" and "10") counts only where the longer one does not follow. Same contract on `skip` as generate."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Fine-tunes."""
+
+    def layout(self, name: str) -> Layout: ...
+
+    def train(
+        self, examples: Sequence[Example], spec: TrainSpec, layout: Layout, folder: Path, progress: Progress
+    ) -> Trained:
+        """Train an adapter on `examples`, write it to folder/"adapter"; resume from folder/"checkpoints" if present."""
+        ...
+
+    def close(self) -> None: ...

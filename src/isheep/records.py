@@ -1,0 +1,181 @@
+"""The typed records that flow between steps, their ids, and their JSON form.
+
+Knows: nothing but the standard library. A record is frozen; a changed record is a new record. Every record has an
+`id` that is unique within its step, so a step can tell after an interruption what it had already written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
+
+from isheep.errors import StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Base of all records: one JSON object, one line, one id."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Record):
+    """A seed task, written by people. `output` is the reference answer; it is never shown when asking."""
+
+    instruction: str
+    input: str = ""
+    output: str = ""
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion(Record):
+    """What a model wrote for one request, untouched. `finish` is "stop" (by itself or at a stop text) or "length"."""
+
+    text: str
+    finish: str
+    prompt_tokens: int
+    tokens: int
+    #: True when the model closed its turn with its own end token (not cut at a stop text).
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction(Record):
+    """A task the model wrote. `reason` is None when kept, else why it was dropped.
+
+    `shots` are the ids of the seed tasks shown; `source` is the id of the completion it was read from.
+    """
+
+    instruction: str
+    input: str
+    shots: tuple[str, ...]
+    source: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair(Record):
+    """An instruction (same id) with the model's answer to it."""
+
+    instruction: str
+    input: str
+    response: str
+    finish: str
+    tokens: int
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict(Record):
+    """One score of one pair on one scale: id is "<pair id>/<scale>". `score` is None when unreadable, never 0 or -1."""
+
+    pair: str
+    scale: str
+    score: float | None
+    #: What the judge wrote (sampled reading); empty for the expected reading, which generates nothing.
+    text: str = ""
+    prompt_tokens: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Record):
+    """Whether a pair (same id) is trained on. `reason` is None exactly when kept."""
+
+    kept: bool
+    reason: str | None
+    quality: float | None
+    following: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef(Record):
+    """A model: the base it stands on and the folder (within its step's artifact) of its adapter, if any."""
+
+    base: str
+    adapter: str | None
+    layout: str
+    #: Trained pairs, tokens and optimiser steps; losses by step are in the artifact's losses.jsonl.
+    pairs: int = 0
+    tokens: int = 0
+    steps: int = 0
+    first_loss: float | None = None
+    last_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Record):
+    """One graded answer to one evaluation prompt."""
+
+    task: str
+    item: str
+    layout: str
+    decoding: str
+    response: str
+    correct: bool
+    ended: bool
+    tokens: int
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Score(Record):
+    """A figure with its 95 % interval. `value` is in 0..1 for accuracies; `n` is the number of items behind it."""
+
+    task: str
+    metric: str
+    value: float
+    n: int
+    ci_low: float
+    ci_high: float
+    layout: str = ""
+    decoding: str = ""
+
+
+RECORD_TYPES: Mapping[str, type[Record]] = {
+    cls.__name__.lower(): cls
+    for cls in (Task, Completion, Instruction, Pair, Verdict, Decision, ModelRef, Answer, Score)
+}
+
+R = TypeVar("R", bound=Record)
+
+
+def kind(record: Record | type[Record]) -> str:
+    """The name of a record's type as it stands in file names and journals: "pair", "verdict", ..."""
+    cls = record if isinstance(record, type) else type(record)
+    return cls.__name__.lower()
+
+
+def to_json(record: Record) -> str:
+    """One line of JSON, keys in field order, the same bytes for the same record everywhere."""
+    return json.dumps(asdict(record), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def from_json(cls: type[R], line: str | bytes) -> R:
+    """Read a record back. Raises StoreError when the line is not one (a damaged file, another version)."""
+    try:
+        return from_dict(cls, json.loads(line))
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"not a {kind(cls)} record: {error}", "run `isheep show RUN --verify`") from error
+
+
+def from_dict(cls: type[R], data: Mapping[str, Any]) -> R:
+    """Build a record from a JSON object; lists become tuples. Raises TypeError on unknown or missing fields."""
+    unknown = set(data) - {f.name for f in fields(cls)}
+    if unknown:
+        raise TypeError(f"unknown fields {sorted(unknown)}")
+    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a step spent: tokens read, tokens written, tokens trained on (each counted once per pass)."""
+
+    prompt_tokens: int = 0
+    tokens: int = 0
+    trained_tokens: int = 0
+    extra: Mapping[str, float] = field(default_factory=dict)

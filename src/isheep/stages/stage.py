@@ -1,0 +1,118 @@
+"""What a stage is, and what it may lean on.
+
+A stage is a verb of the paper: a name, a version, its settings, and a `run` that turns records into records. It is
+handed a `Context` and nothing else: no paths to guess, no global seed, no store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from isheep.backends.base import Generator, ModelSpec, Scorer, Trainer
+from isheep.records import R, Record
+
+
+class Settings(BaseModel):
+    """Base of every stage's settings: unknown keys are errors, values are checked once and never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideFile:
+    """Marks a setting that names a file: a name shipped in isheep/`folder` (with `suffix`), or a path.
+
+    The file's digest enters the step's key in place of its name, so moving a file changes nothing and editing it
+    changes the key.
+    """
+
+    folder: str
+    suffix: str
+
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(slots=True)
+class Context(Generic[S]):
+    """Everything a running step may touch."""
+
+    settings: S
+    key: str
+    iteration: int
+    #: role -> what reads that input's records of one type, sorted by id. A role with several inputs gives them joined.
+    inputs: Mapping[str, Callable[[type[Any]], list[Any]]]
+    #: Records this very step had already written before an interruption, by type.
+    journal: Callable[[type[Any]], list[Any]]
+    #: The step's own folder for files that are not records (an adapter, losses).
+    folder: Path
+    #: Setting name -> the outside file it names.
+    files: Mapping[str, Path] = field(default_factory=dict)
+    model: ModelSpec | None = None
+    layout: str = "auto"
+    open_engine: Callable[[], Any] | None = None
+    open_trainer: Callable[[], Any] | None = None
+    #: (done, total, what is counted) -> shown as progress with rate and time left.
+    report: Callable[[int, int, str], None] = lambda done, total, unit: None
+    #: A remark for the manifest and the terminal ("3 lists could not be parsed").
+    note: Callable[[str], None] = lambda text: None
+
+    def read(self, role: str, cls: type[R]) -> list[R]:
+        """Records of one type from an input, sorted by id; an absent role reads as empty."""
+        return self.inputs[role](cls) if role in self.inputs else []
+
+    def written(self, cls: type[R]) -> dict[str, R]:
+        """What this step had already written, by id."""
+        return {record.id: record for record in self.journal(cls)}
+
+    def seed(self, *parts: object) -> int:
+        """A 63-bit seed from the step's key and a record's id: the same after an interruption, whatever the order."""
+        text = "\x1f".join([self.key, *map(str, parts)])
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+    def generator(self) -> Generator:
+        """The backend that writes; loaded at the first call."""
+        assert self.open_engine is not None, "this stage was not given a model"
+        engine: Generator = self.open_engine()
+        return engine
+
+    def scorer(self) -> Scorer:
+        """The backend that reads probabilities; the same loaded model as `generator` where the backend can do both."""
+        assert self.open_engine is not None, "this stage was not given a model"
+        engine: Scorer = self.open_engine()
+        return engine
+
+    def trainer(self) -> Trainer:
+        """The backend that fine-tunes."""
+        assert self.open_trainer is not None, "this stage was not given a trainer"
+        trainer: Trainer = self.open_trainer()
+        return trainer
+
+
+@dataclass(frozen=True)
+class Stage(Generic[S]):
+    """One verb: `run` yields records, each journalled as it comes."""
+
+    name: str
+    #: Raised by hand when the meaning of the output changes; part of every key.
+    version: int
+    settings: type[S]
+    run: Callable[[Context[S]], Iterator[Record]]
+    #: Types of records it writes, in the order they are listed in the artifact.
+    writes: Sequence[type[Record]]
+    #: "" (no model), "engine" (writes or scores), "train".
+    needs: str = ""
+
+
+def outside_files(settings: type[BaseModel]) -> Iterable[tuple[str, OutsideFile]]:
+    """The settings of a stage that name outside files."""
+    for name, info in settings.model_fields.items():
+        for mark in info.metadata:
+            if isinstance(mark, OutsideFile):
+                yield name, mark

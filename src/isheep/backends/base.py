@@ -1,7 +1,7 @@
 """What a stage may ask of a backend, and nothing about how it is done.
 
-Four small protocols (write, score, train) and the plain values they exchange. Imports no heavy library, so stages,
-plan and recipe can name these types for free.
+A few small protocols (write, score, train) and the plain values they exchange. Imports no heavy library, so
+stages, plan and recipe can name these types for free.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One prompt to continue. `seed` alone fixes the random draws of this request, whatever batch it lands in."""
+    """One prompt to continue. `seed` alone fixes its random draws, whatever batch it lands in."""
 
     id: str
     prompt: str
@@ -47,7 +47,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The answer to a Query: probabilities over its choices (sum 1), and the share of all mass they held together.
+    """The answer to a Query: probabilities over its choices (sum 1), and the share of all mass they held.
 
     `mass` near 0 means the model was not about to choose at all; a stage may then call the score unreadable.
     """
@@ -76,6 +76,8 @@ class ModelSpec:
     adapter: str | None = None
     dtype: str = "auto"
     trust_remote_code: bool = False
+    #: What files that leave this machine call the base ("lamb" for the embedded model); empty: `base` itself.
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +136,12 @@ class Generator(Protocol):
         ...
 
     def generate(self, requests: Sequence[Request], skip: Collection[str] = ()) -> Iterator[Completion]:
-        """Continue every prompt whose id is not in `skip`; ids come back as record ids, in an order of its own choice.
+        """Continue every prompt whose id is not in `skip`; ids come back as record ids, in any order.
 
-        Batches are planned over ALL requests and only then thinned by `skip`: a resumed call sees the same batches,
-        so its texts are the same to the last bit. Raises BackendError when the model cannot run.
+        Batches are planned over ALL requests and only then thinned by `skip`: a resumed call sees the same
+        batches, so its texts are the same to the last bit. A stop that is exactly one special token of the
+        tokenizer (a layout's `end`) is an end token: the completion is `ended`. Raises BackendError when the
+        model cannot run.
         """
         ...
 
@@ -151,11 +155,20 @@ class Scorer(Protocol):
     def layout(self, name: str) -> Layout: ...
 
     def score(self, queries: Sequence[Query], skip: Collection[str] = ()) -> Iterator[Choice]:
-        """Probability of each choice as the continuation of each prompt; a choice that is the beginning of another
-        ("1" and "10") counts only where the longer one does not follow. Same contract on `skip` as generate."""
+        """Probability of each choice as the continuation of each prompt.
+
+        A choice is joined to its prompt by one space, unless the prompt ends in white space or a special token.
+        A choice that is the beginning of another ("1" and "10") counts only where the longer one does not
+        follow. Same contract on `skip` as generate.
+        """
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Engine(Generator, Scorer, Protocol):
+    """Writes and scores with one loaded model."""
 
 
 @runtime_checkable
@@ -167,7 +180,10 @@ class Trainer(Protocol):
     def train(
         self, examples: Sequence[Example], spec: TrainSpec, layout: Layout, folder: Path, progress: Progress
     ) -> Trained:
-        """Train an adapter on `examples`, write it to folder/"adapter"; resume from folder/"checkpoints" if present."""
+        """Train an adapter on `examples` and write it to folder/"adapter".
+
+        Resumes from folder/"checkpoints" if present, and removes that folder when done.
+        """
         ...
 
     def close(self) -> None: ...

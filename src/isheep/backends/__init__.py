@@ -1,0 +1,69 @@
+"""The door to everything heavy: a kind's name -> the adapter, imported only when asked for.
+
+Knows: which module holds which backend, and which extra installs what it needs. Imports no heavy library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from isheep.backends.base import Engine, ModelSpec, Runtime, Trainer
+from isheep.backends.names import unknown
+from isheep.errors import MissingExtraError
+
+__all__ = ["ENGINES", "TRAINERS", "Entry", "open_engine", "open_trainer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a backend lives: `factory` in `module` takes (ModelSpec, Runtime); `extra` installs its needs."""
+
+    module: str
+    factory: str
+    #: Empty when the package's own dependencies are enough.
+    extra: str = ""
+
+
+#: Backends that write and score.
+ENGINES: Mapping[str, Entry] = {
+    "hf": Entry("isheep.backends.hf", "HFEngine"),
+    "fake": Entry("isheep.backends.fake", "FakeEngine"),
+}
+
+#: Backends that fine-tune.
+TRAINERS: Mapping[str, Entry] = {
+    "trl": Entry("isheep.backends.trl", "TRLTrainer"),
+    "fake": Entry("isheep.backends.fake", "FakeTrainer"),
+}
+
+
+def open_engine(kind: str, model: ModelSpec, runtime: Runtime | None = None) -> Engine:
+    """A generator and scorer in one loaded model."""
+    return cast(Engine, _open("engine", ENGINES, kind, model, runtime))
+
+
+def open_trainer(kind: str, model: ModelSpec, runtime: Runtime | None = None) -> Trainer:
+    """A trainer that starts from `model` (its adapter too, when it names one)."""
+    return cast(Trainer, _open("trainer", TRAINERS, kind, model, runtime))
+
+
+def _open(
+    what: str, entries: Mapping[str, Entry], kind: str, model: ModelSpec, runtime: Runtime | None
+) -> object:
+    if kind not in entries:
+        raise unknown(what, kind, entries)
+    entry = entries[kind]
+    try:
+        module = importlib.import_module(entry.module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("isheep"):
+            raise
+        target = f"isheep[{entry.extra}]" if entry.extra else "isheep"
+        raise MissingExtraError(
+            f"the {what} {kind!r} needs the package {error.name!r}, which is not installed",
+            f"pip install '{target}'",
+        ) from error
+    return getattr(module, entry.factory)(model, runtime or Runtime())

@@ -1,0 +1,264 @@
+"""A model that is none: deterministic text in the shape of the real thing, without torch.
+
+It writes numbered task lists when asked with an open list, ratings when asked for a score, answers otherwise,
+with the defects real models have (empty, endless, copied, too short) at fixed rates. Same request, same text,
+everywhere. Used by tests and to try a recipe's shape in a second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+import re
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from isheep.backends.base import (
+    Choice,
+    Example,
+    ModelSpec,
+    Progress,
+    Query,
+    Request,
+    Runtime,
+    Sampling,
+    Trained,
+    TrainSpec,
+)
+from isheep.backends.names import named_layout
+from isheep.errors import BackendError
+from isheep.records import Completion
+from isheep.text.prompts import Layout
+
+_OPEN_LIST = re.compile(r"(?:^|\n)(\d+)\. Task:\s*$")
+_SHOWN_TASK = re.compile(r"^\d+\. Task: (.+)$", re.MULTILINE)
+_ASKS_SCORE = re.compile(r"\b(score|rating|rate)\b", re.IGNORECASE)
+_TOKEN = re.compile(r"\s*\w+|\s*[^\w\s]|\s+$")
+
+_VERBS = (
+    "Describe",
+    "Summarize",
+    "Explain",
+    "Compare",
+    "Rewrite",
+    "Translate",
+    "Classify",
+    "List",
+    "Suggest",
+    "Find",
+)
+_KINDS = (
+    "short",
+    "formal",
+    "funny",
+    "simple",
+    "careful",
+    "clear",
+    "detailed",
+    "friendly",
+    "strict",
+    "modern",
+)
+_THINGS = (
+    "recipe", "letter", "poem", "story", "speech", "plan", "review", "sentence", "report", "question",
+    "riddle", "list", "song", "essay", "rule", "contract", "diary", "menu", "slogan", "manual",
+)  # fmt: skip
+_TOPICS = (
+    "sheep", "rivers", "winter", "trains", "bread", "music", "mountains", "history", "gardens", "oceans",
+    "chess", "birds", "cities", "stars", "health", "money", "school", "travel", "weather", "language",
+    "friendship", "coffee", "sleep", "insects", "bridges",
+)  # fmt: skip
+_ENDS = (
+    "in two sentences",
+    "for a child",
+    "without any adjectives",
+    "step by step",
+    "as a table",
+    "in your own words",
+)
+
+
+class FakeEngine:
+    """Writes and scores from hashes of (model, prompt, seed)."""
+
+    def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
+        self._model = f"{model.base}\x1f{_adapter_digest(model.adapter)}"
+
+    def layout(self, name: str) -> Layout:
+        return _layout(name)
+
+    def generate(self, requests: Sequence[Request], skip: Collection[str] = ()) -> Iterator[Completion]:
+        for request in sorted(requests, key=lambda r: (len(r.prompt), r.id)):
+            if request.id not in skip:
+                yield self._complete(request)
+
+    def score(self, queries: Sequence[Query], skip: Collection[str] = ()) -> Iterator[Choice]:
+        for query in sorted(queries, key=lambda q: (len(q.prompt), q.id)):
+            if query.id not in skip:
+                yield self._choose(query)
+
+    def close(self) -> None:
+        pass
+
+    def _complete(self, request: Request) -> Completion:
+        greedy = request.sampling.temperature == 0
+        rng = _rng(self._model, request.prompt, "greedy" if greedy else f"{request.seed}")
+        text, endless = _write(rng, request.prompt)
+        tokens = _tokens(text)
+        cut, finish, ended = _cut(tokens, endless, request.sampling)
+        return Completion(
+            id=request.id,
+            text=cut,
+            finish=finish,
+            prompt_tokens=len(_tokens(request.prompt)),
+            tokens=min(len(_tokens(cut)) + ended, request.sampling.max_tokens),
+            ended=ended,
+        )
+
+    def _choose(self, query: Query) -> Choice:
+        rng = _rng(self._model, query.prompt, "score")
+        middle = rng.betavariate(3, 1.5) * (len(query.choices) - 1)
+        weights = [math.exp(-abs(k - middle)) for k in range(len(query.choices))]
+        return Choice(
+            id=query.id,
+            probabilities=tuple(w / sum(weights) for w in weights),
+            mass=rng.uniform(0.6, 1.0),
+            prompt_tokens=len(_tokens(query.prompt)),
+        )
+
+
+class FakeTrainer:
+    """Writes an adapter folder named by what it was trained on; its digest changes what FakeEngine writes."""
+
+    def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
+        self._model = model
+
+    def layout(self, name: str) -> Layout:
+        return _layout(name)
+
+    def train(
+        self, examples: Sequence[Example], spec: TrainSpec, layout: Layout, folder: Path, progress: Progress
+    ) -> Trained:
+        if not examples:
+            raise BackendError(
+                "there is nothing to train on", "loosen the filter, or ask for more instructions"
+            )
+        lengths = [len(_tokens(e.prompt)) + len(_tokens(e.completion)) + 1 for e in examples]
+        per_epoch = math.ceil(len(examples) / (spec.batch_size * spec.accumulation))
+        steps = max(1, math.ceil(per_epoch * spec.epochs))
+        losses = []
+        for step in range(1, steps + 1):
+            losses.append((step, round(0.5 + 3.0 * math.exp(-3.0 * step / steps), 6)))
+            progress(step, steps)
+        _write_adapter(folder / "adapter", self._model, examples, spec, layout)
+        return Trained(
+            losses=tuple(losses),
+            steps=steps,
+            tokens=int(sum(min(n, spec.cutoff) for n in lengths) * spec.epochs),
+            truncated=sum(n > spec.cutoff for n in lengths),
+        )
+
+    def close(self) -> None:
+        pass
+
+
+def _layout(name: str) -> Layout:
+    return named_layout({"auto": "question", "chat": "chatml"}.get(name, name))
+
+
+def _write(rng: random.Random, prompt: str) -> tuple[str, bool]:
+    """The text, and whether it would go on for ever."""
+    opening = _OPEN_LIST.search(prompt)
+    if opening:
+        return _task_list(rng, int(opening[1]), _SHOWN_TASK.findall(prompt)), False
+    if _ASKS_SCORE.search(prompt[-200:]):
+        return f" {rng.randint(1, 10)}||The answer is {rng.choice(_KINDS)}.", False
+    return _answer(rng)
+
+
+def _task_list(rng: random.Random, first: int, shown: Sequence[str]) -> str:
+    """A few items, from the open one on. Of ten items one is a copy, a stub or a broken line."""
+    items = []
+    for number in range(first, first + rng.randint(4, 9)):
+        defect = rng.random()
+        if defect < 0.04 and shown:
+            task = rng.choice(shown)
+        elif defect < 0.07:
+            task = rng.choice(_VERBS)
+        elif defect < 0.10:
+            task = "\n\n"
+        else:
+            task = _task(rng)
+        items.append(f" {task}" if number == first else f"{number}. Task: {task}")
+    return "\n".join(items) + "\n"
+
+
+def _task(rng: random.Random) -> str:
+    verb, kind, thing, topic, end = (rng.choice(words) for words in (_VERBS, _KINDS, _THINGS, _TOPICS, _ENDS))
+    task = f"{verb} a {kind} {thing} about {topic} {end}."
+    if rng.random() < 0.3:
+        task += f"\nInput: {rng.choice(_TOPICS)} and {rng.choice(_TOPICS)}, {rng.randint(2, 99)} pages"
+    return task
+
+
+def _answer(rng: random.Random) -> tuple[str, bool]:
+    defect = rng.random()
+    if defect < 0.04:
+        return "", False
+    sentences = [_sentence(rng) for _ in range(rng.randint(1, 4))]
+    if defect < 0.08:
+        return " " + " ".join(sentences * 400), True
+    if defect < 0.12:
+        return f" {sentences[0]}\nQuestion: {_task(rng)}\nAnswer: {sentences[-1]}", False
+    return " " + " ".join(sentences), False
+
+
+def _sentence(rng: random.Random) -> str:
+    kind, thing, topic = rng.choice(_KINDS), rng.choice(_THINGS), rng.choice(_TOPICS)
+    return f"The {kind} {thing} about {topic} is number {rng.randint(1, 999)}."
+
+
+def _cut(tokens: list[str], endless: bool, sampling: Sampling) -> tuple[str, str, bool]:
+    """(text, finish, ended) after the token limit and the stop texts."""
+    fits = len(tokens) < sampling.max_tokens and not endless
+    text = "".join(tokens[: sampling.max_tokens])
+    found = [at for stop in sampling.stops if stop and (at := text.find(stop)) >= 0]
+    if found:
+        return text[: min(found)], "stop", False
+    return text, "stop" if fits else "length", fits
+
+
+def _tokens(text: str) -> list[str]:
+    return _TOKEN.findall(text)
+
+
+def _rng(*parts: str) -> random.Random:
+    digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
+    return random.Random(int.from_bytes(digest[:8], "big"))
+
+
+def _write_adapter(
+    folder: Path, model: ModelSpec, examples: Sequence[Example], spec: TrainSpec, layout: Layout
+) -> None:
+    digest = hashlib.sha256(repr((_adapter_digest(model.adapter), spec, layout)).encode())
+    for example in examples:
+        digest.update(repr(example).encode())
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "base_model_name_or_path": model.name or model.base,
+        "peft_type": "FAKE",
+        "examples": len(examples),
+        "digest": digest.hexdigest(),
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _adapter_digest(adapter: str | None) -> str:
+    if adapter is None:
+        return ""
+    path = Path(adapter) / "adapter_config.json"
+    if not path.is_file():
+        raise BackendError(f"no adapter at {adapter}", "the folder must hold adapter_config.json")
+    return str(json.loads(path.read_text(encoding="utf-8")).get("digest", ""))

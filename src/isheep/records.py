@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from isheep.errors import StoreError
@@ -23,11 +23,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Task(Record):
-    """A seed task, written by people. `output` is the reference answer; it is never shown when asking."""
+    """A task written by people: a seed, or a held-out test. `output` is the reference; it is never shown when asking.
+
+    `answers` are all accepted answers of a test that is graded by exact match.
+    """
 
     instruction: str
     input: str = ""
     output: str = ""
+    answers: tuple[str, ...] = ()
     category: str = ""
 
 
@@ -65,8 +69,9 @@ class Pair(Record):
     input: str
     response: str
     finish: str
-    tokens: int
     ended: bool
+    prompt_tokens: int
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +99,15 @@ class Decision(Record):
 
 @dataclass(frozen=True, slots=True)
 class ModelRef(Record):
-    """A model: the base it stands on and the folder (within its step's artifact) of its adapter, if any."""
+    """A tuned model: the folder of its adapter (within its step's artifact) and what it was trained on.
 
-    base: str
-    adapter: str | None
+    Losses by step are in the artifact's losses.jsonl. `trained_tokens` counts every pass.
+    """
+
+    adapter: str
     layout: str
-    #: Trained pairs, tokens and optimiser steps; losses by step are in the artifact's losses.jsonl.
     pairs: int = 0
-    tokens: int = 0
+    trained_tokens: int = 0
     steps: int = 0
     first_loss: float | None = None
     last_loss: float | None = None
@@ -118,6 +124,7 @@ class Answer(Record):
     response: str
     correct: bool
     ended: bool
+    prompt_tokens: int
     tokens: int
     group: str = ""
 
@@ -169,13 +176,3 @@ def from_dict(cls: type[R], data: Mapping[str, Any]) -> R:
     if unknown:
         raise TypeError(f"unknown fields {sorted(unknown)}")
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a step spent: tokens read, tokens written, tokens trained on (each counted once per pass)."""
-
-    prompt_tokens: int = 0
-    tokens: int = 0
-    trained_tokens: int = 0
-    extra: Mapping[str, float] = field(default_factory=dict)

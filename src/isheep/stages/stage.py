@@ -6,8 +6,9 @@ handed a `Context` and nothing else: no paths to guess, no global seed, no store
 
 from __future__ import annotations
 
+import difflib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -116,3 +117,13 @@ def outside_files(settings: type[BaseModel]) -> Iterable[tuple[str, OutsideFile]
         for mark in info.metadata:
             if isinstance(mark, OutsideFile):
                 yield name, mark
+
+
+def known_names(names: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
+    """For validators: refuse names that are not in `known`, and name the nearest one."""
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            offer = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise ValueError(f"unknown name {name!r}; {offer}")
+    return names

@@ -35,6 +35,16 @@ class Layout:
         """The text a model continues with its answer."""
         return f"{self.before}{request(instruction, input)}{self.between}"
 
+    @property
+    def stop_texts(self) -> tuple[str, ...]:
+        """All texts that end an answer: the turn's own end first."""
+        return (self.end, *self.stops) if self.end else self.stops
+
+    @property
+    def is_chat(self) -> bool:
+        """A chat layout wraps every request in roles with tokens of their own; the others are plain text."""
+        return bool(self.end)
+
     def completion(self, response: str) -> str:
         """The text that follows `prompt`, without the end-of-turn token."""
         return f"{self.lead}{response}"

@@ -1,0 +1,41 @@
+"""Where named files are: what ships inside the package, and what a user's path points to.
+
+Knows: names and paths. A shipped name ("lamb") wins over a path of the same spelling only when the path does not exist.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+#: The embedded base model (see docs/lamb.md).
+LAMB_MODEL = PACKAGE / "lamb" / "model"
+
+
+def shipped(folder: str, suffix: str) -> dict[str, Path]:
+    """Name -> path of everything shipped in isheep/`folder` with `suffix` (".jsonl", "/quality.txt")."""
+    root = PACKAGE / folder
+    return {str(p.relative_to(root))[: -len(suffix)]: p for p in sorted(root.glob(f"*{suffix}"))}
+
+
+def locate(name: str, folder: str, suffix: str, beside: Path | None = None) -> Path | str:
+    """The file that `name` stands for, or a sentence that says why there is none.
+
+    Tried in order: a path from the working directory, a path beside the recipe file, a shipped name.
+    """
+    path = Path(name).expanduser()
+    for candidate in (path, *((beside / path,) if beside else ())):
+        if candidate.exists() and (candidate.is_file() or any(c in name for c in "./\\")):
+            return candidate.resolve()
+    known = shipped(folder, suffix)
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, 1)
+    offer = f"did you mean {near[0]!r}?" if near else f"shipped names: {', '.join(known)}"
+    return f"no file {name!r}; {offer}"
+
+
+def model_path(base: str) -> str:
+    """What to load for a `model.base`: the embedded model's folder for "lamb", else as given (folder or hub id)."""
+    return str(LAMB_MODEL) if base == "lamb" else base

@@ -1,0 +1,136 @@
+"""A named run: the list of keys that a recipe came to, kept under STORE/runs/<name>/.
+
+Knows: the folder of a run and the store beside it. Does not know: how a step is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isheep.errors import StoreError
+from isheep.plan import Plan
+from isheep.recipe import Recipe
+from isheep.store import Artifact, Store
+from isheep.store.key import digest
+
+#: Where runs are kept unless told otherwise: in the working directory, so that a project keeps its own.
+DEFAULT_STORE = "isheep-store"
+
+
+@dataclass(frozen=True)
+class RunStep:
+    """One line of a run: which step, and the key its result has in the store."""
+
+    name: str
+    stage: str
+    iteration: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A named run and the store that holds what it made. Made by `run` or `open_run`."""
+
+    name: str
+    store: Store
+    recipe: Recipe
+    steps: tuple[RunStep, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the report of this run is."""
+        return self.store.runs_folder / self.name
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step is done."""
+        return all(self.store.find(step.stage, step.key) for step in self.steps)
+
+    def artifact(self, step: RunStep) -> Artifact | None:
+        """What a step made, or None while it has not."""
+        return self.store.find(step.stage, step.key)
+
+    def artifacts(self, stage: str) -> dict[int, Artifact]:
+        """Finished artifacts of one stage, by iteration (test sets, which are read by `seeds` too, left out)."""
+        found = {
+            step.iteration: self.store.find(stage, step.key)
+            for step in self.steps
+            if step.stage == stage and not step.name.startswith("tests.")
+        }
+        return {iteration: artifact for iteration, artifact in found.items() if artifact is not None}
+
+
+def default_name(plan: Plan) -> str:
+    """The recipe's name, seed, and six digits that stand for all its keys."""
+    return f"{plan.recipe.name}-seed{plan.recipe.seed}-{plan_digest(plan)[:6]}"
+
+
+def plan_digest(plan: Plan) -> str:
+    """One digest for all keys of a plan."""
+    return digest([step.key for step in plan.steps])
+
+
+def register(plan: Plan, store: Store, name: str | None = None) -> Run:
+    """Write down which keys belong to a run. A name used before for other settings keeps its old list beside it."""
+    steps = tuple(RunStep(s.name, s.stage, s.iteration, s.key) for s in plan.steps)
+    made = Run(_checked(name) if name else default_name(plan), store, plan.recipe, steps)
+    made.folder.mkdir(parents=True, exist_ok=True)
+    path = made.folder / "run.json"
+    text = json.dumps(
+        {
+            "name": made.name,
+            "plan": plan_digest(plan),
+            "recipe": plan.recipe.model_dump(mode="json"),
+            "steps": [vars(step) for step in steps],
+        },
+        indent=1,
+    )
+    if path.exists():
+        old = path.read_text(encoding="utf-8")
+        if json.loads(old).get("plan") != plan_digest(plan):
+            path.rename(made.folder / f"run-{json.loads(old).get('plan', '')[:12]}.json")
+    _write(path, text + "\n")
+    return made
+
+
+def open_run(name: str, store: Store | Path | str = DEFAULT_STORE) -> Run:
+    """A run by its name, or by an unambiguous beginning of it (the newest of several); "last" is the newest of all."""
+    store = store if isinstance(store, Store) else Store(store)
+    folder = store.runs_folder / name
+    if name in (".", "..") or "/" in name or not (folder / "run.json").is_file():
+        found = sorted(
+            (p for p in store.runs_folder.glob("*/run.json") if name == "last" or p.parent.name.startswith(name)),
+            key=lambda p: p.stat().st_mtime,
+        )
+        if not found:
+            known = ", ".join(sorted(p.parent.name for p in store.runs_folder.glob("*/run.json"))) or "none"
+            raise StoreError(f"no run {name!r} in {store.root}", f"runs here: {known}; --store names another store")
+        folder = found[-1].parent
+    try:
+        data: Mapping[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        recipe = Recipe.model_validate(data["recipe"])
+        steps: Sequence[Mapping[str, Any]] = data["steps"]
+        return Run(folder.name, store, recipe, tuple(RunStep(**step) for step in steps))
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{folder / 'run.json'} cannot be read: {error}", "run the recipe again; finished steps are kept"
+        ) from error
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name):
+        raise StoreError(f"{name!r} cannot name a run", "use letters, digits, '.', '_' and '-'")
+    return name
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file at once: a reader sees the old text or the new, never half."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)

@@ -1,0 +1,125 @@
+"""evaluate: exact-match tasks on held-out prompts, for the base model and every model after it.
+
+Each prompt is answered greedily and at T = 1; an answer is right when it equals an accepted one after normalising. The
+base model is tried in several layouts, since a tuned model must not win merely because its layout suits it better.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from isheep.backends.base import Request, Sampling
+from isheep.errors import RecipeError
+from isheep.records import Answer, Record, Score, Task
+from isheep.stages.stage import Context, Settings, Stage, known_names
+from isheep.stats import wilson
+from isheep.text.prompts import LAYOUTS, Layout
+
+#: Decoding name -> temperature. The paper decodes at T = 1.0 everywhere (released code); greedy is the usual headline.
+DECODINGS = {"greedy": 0.0, "sampled": 1.0}
+
+
+class EvaluateSettings(Settings):
+    tasks: tuple[str, ...] = ()
+    """Held-out test files: shipped names (`lamb`) or paths to JSONL with `instruction`, `input`, `answers`. With none,
+    nothing is evaluated."""
+    decodings: tuple[Literal["greedy", "sampled"], ...] = ("greedy", "sampled")
+    """How to answer: greedily, at T = 1, or both."""
+    base_layouts: tuple[str, ...] = ("plain", "question", "qa", "user")
+    """Layouts the base model is also tried in, next to the run's own; its best one is the base score."""
+    max_tokens: int = Field(64, ge=1)
+    """Longest answer in tokens."""
+
+    @field_validator("base_layouts")
+    @classmethod
+    def _known_layouts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return known_names(names, (*LAYOUTS, "chat"))
+
+
+def normalise(text: str) -> str:
+    """What exact match compares: case, surrounding space and a final full stop do not count."""
+    text = unicodedata.normalize("NFC", text).strip()
+    return " ".join(text.rstrip(".").casefold().split())
+
+
+def is_correct(response: str, answers: Sequence[str]) -> bool:
+    """Exact match with any accepted answer, after normalising."""
+    given = normalise(response)
+    return any(given == normalise(answer) for answer in answers)
+
+
+def run(ctx: Context[EvaluateSettings]) -> Iterator[Record]:
+    tests = {test.id: test for test in ctx.read("tests", Task)}
+    if not tests:
+        return
+    _check(list(tests.values()))
+    engine = ctx.generator()
+    layouts = [engine.layout(ctx.layout)]
+    if ctx.model is not None and ctx.model.adapter is None:
+        layouts += [engine.layout(n) for n in ctx.settings.base_layouts if n != layouts[0].name]
+    done = ctx.written(Answer)
+    total = len(tests) * len(layouts) * len(ctx.settings.decodings)
+    answers: list[Answer] = list(done.values())
+    ctx.report(len(answers), total, "answers")
+    for layout in layouts:
+        for decoding in ctx.settings.decodings:
+            for answer in _answers(ctx, tests, layout, decoding, done):
+                yield answer
+                answers.append(answer)
+                ctx.report(len(answers), total, "answers")
+    yield from scores(answers)
+
+
+def _check(tests: Sequence[Task]) -> None:
+    without = [test.id for test in tests if not test.answers]
+    if without:
+        raise RecipeError(
+            f"{len(without)} test tasks have no `answers` (first: {without[0]})",
+            "each line of a test file needs `instruction` and `answers`: a list of accepted texts",
+        )
+
+
+def _answers(
+    ctx: Context[EvaluateSettings],
+    tests: dict[str, Task],
+    layout: Layout,
+    decoding: str,
+    done: dict[str, Answer],
+) -> Iterator[Answer]:
+    sampling = Sampling(ctx.settings.max_tokens, DECODINGS[decoding], stops=layout.stop_texts)
+    head = f"{layout.name}/{decoding}/"
+    requests = [
+        Request(head + id, layout.prompt(t.instruction, t.input), sampling, ctx.seed(head, id))
+        for id, t in tests.items()
+    ]
+    for text in ctx.generator().generate(requests, skip=done.keys()):
+        item = text.id.removeprefix(head)
+        test = tests[item]
+        right = is_correct(text.text, test.answers)
+        name = item.partition(":")[0]
+        yield Answer(
+            text.id, name, item, layout.name, decoding, text.text.strip(), right, text.ended,
+            text.prompt_tokens, text.tokens, test.category,
+        )  # fmt: skip
+
+
+def scores(answers: Sequence[Answer]) -> Iterator[Score]:
+    """Accuracy and share of answers the model ended by itself, by task, layout and decoding, with Wilson intervals."""
+    cells: dict[tuple[str, str, str], list[Answer]] = {}
+    for answer in answers:
+        cells.setdefault((answer.task, answer.layout, answer.decoding), []).append(answer)
+    for (task, layout, decoding), cell in sorted(cells.items()):
+        for metric, hits in (
+            ("accuracy", sum(a.correct for a in cell)),
+            ("ended", sum(a.ended for a in cell)),
+        ):
+            low, high = wilson(hits, len(cell))
+            id = f"{task}/{layout}/{decoding}/{metric}"
+            yield Score(id, task, metric, hits / len(cell), len(cell), low, high, layout, decoding)
+
+
+STAGE = Stage("evaluate", 1, EvaluateSettings, run, (Score, Answer), needs="engine")

@@ -1,0 +1,191 @@
+"""Do one step: claim its key, open what its stage asks for, journal what it yields, publish.
+
+Knows: store, stages, backends' door. Does not know: the order of steps (run.py), how progress is shown (view.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from isheep.backends import open_engine, open_trainer
+from isheep.backends.base import ModelSpec, Runtime
+from isheep.errors import StoreError
+from isheep.plan import Step, StepRef
+from isheep.records import ModelRef, Record
+from isheep.stages import STAGE_BY_NAME
+from isheep.stages.stage import Context
+from isheep.store import Artifact, Claim, Store, provenance
+
+#: Seconds between two fsyncs of the journal; a kill loses nothing written, a power cut at most this much.
+SYNC_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happens during a run, for whoever shows it."""
+
+    kind: Literal["start", "progress", "note", "wait", "done", "cached"]
+    step: str
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+    text: str = ""
+    seconds: float = 0.0
+
+
+Listener = Callable[[Event], None]
+
+
+def do_step(step: Step, store: Store, runtime: Runtime, tell: Listener) -> Artifact:
+    """The artifact of a step: as found, or made now. An interruption leaves a journal that the next call goes on from."""
+    found = store.find(step.stage, step.key)
+    if found is not None:
+        tell(Event("cached", step.name))
+        return found
+    with store.claim(step.stage, step.key, on_wait=lambda text: tell(Event("wait", step.name, text=text))) as claim:
+        if isinstance(claim, Artifact):
+            tell(Event("cached", step.name))
+            return claim
+        tell(Event("start", step.name))
+        started, clock = provenance.now(), time.monotonic()
+        resumed = len(claim.journal) > 0
+        with _Bench(step, store, runtime, claim, tell) as bench:
+            _work(bench.context(), step, claim)
+            device = bench.device
+        seconds = round(time.monotonic() - clock, 3)
+        manifest = {
+            "name": step.name,
+            "iteration": step.iteration,
+            "settings": step.settings.model_dump(mode="json"),
+            "inputs": {role: [ref.key for ref in refs] for role, refs in step.inputs.items()},
+            "model": _model(step),
+            "usage": usage(claim),
+            "notes": bench.notes,
+            "started": started,
+            "seconds": seconds,
+            "resumed": resumed,
+            "device": device,
+            "provenance": provenance.collect(),
+        }
+        artifact = claim.publish(manifest, STAGE_BY_NAME[step.stage].writes)
+        tell(Event("done", step.name, seconds=seconds))
+        return artifact
+
+
+def _work(ctx: Context[Any], step: Step, claim: Claim) -> None:
+    last = time.monotonic()
+    for record in STAGE_BY_NAME[step.stage].run(ctx):
+        claim.journal.append(record)
+        if time.monotonic() - last > SYNC_SECONDS:
+            claim.journal.sync()
+            last = time.monotonic()
+
+
+def usage(claim: Claim) -> dict[str, int]:
+    """Tokens read, written and trained on, counted from the records themselves (so an interruption loses none)."""
+    totals = {"prompt_tokens": 0, "tokens": 0, "trained_tokens": 0}
+    for cls in claim.journal.types():
+        for record in claim.journal.read(cls):
+            _add(totals, record)
+    return totals
+
+
+def _add(totals: dict[str, int], record: Record) -> None:
+    for name in totals:
+        totals[name] += int(getattr(record, name, 0))
+
+
+def _model(step: Step) -> dict[str, Any] | None:
+    if step.model is None:
+        return None
+    return {
+        "revision": step.model.revision,
+        "dtype": step.model.dtype,
+        "layout": step.layout,
+        "adapter": step.adapter.key if step.adapter else None,
+        "backend": step.backend,
+    }
+
+
+class _Bench:
+    """Holds what a running step has open: inputs read once, the engine loaded at first use and closed at the end."""
+
+    def __init__(self, step: Step, store: Store, runtime: Runtime, claim: Claim, tell: Listener) -> None:
+        self.step, self.store, self.runtime, self.claim, self.tell = step, store, runtime, claim, tell
+        self.notes: list[str] = []
+        self.device: str | None = None
+        self._open: Any = None
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> _Bench:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def context(self) -> Context[Any]:
+        step = self.step
+        return Context(
+            settings=step.settings,
+            key=step.key,
+            iteration=step.iteration,
+            inputs={role: self._reader(refs) for role, refs in step.inputs.items()},
+            journal=self.claim.journal.read,
+            folder=self.claim.folder,
+            files=step.files,
+            model=self._spec() if step.model else None,
+            layout=step.layout,
+            open_engine=lambda: self._backend(open_engine),
+            open_trainer=lambda: self._backend(open_trainer),
+            report=lambda done, total, unit: self.tell(Event("progress", step.name, done, total, unit)),
+            note=self._note,
+        )
+
+    def _reader(self, refs: tuple[StepRef, ...]) -> Callable[[type[Any]], list[Any]]:
+        def read(cls: type[Any]) -> list[Any]:
+            return [r for ref in refs for r in fetch(self.store, ref).read(cls)]
+
+        return read
+
+    def _spec(self) -> ModelSpec:
+        assert self.step.model is not None
+        if self.step.adapter is None:
+            return self.step.model
+        return replace(self.step.model, adapter=str(adapter_folder(self.store, self.step.adapter)))
+
+    def _backend(self, opener: Callable[[str, ModelSpec, Runtime], Any]) -> Any:
+        if self._open is None:
+            self._open = opener(self.step.backend, self._spec(), self.runtime)
+            self._stack.callback(self._open.close)
+            self.device = getattr(self._open, "device_name", None)
+        return self._open
+
+    def _note(self, text: str) -> None:
+        self.notes.append(text)
+        self.tell(Event("note", self.step.name, text=text))
+
+
+def fetch(store: Store, ref: StepRef) -> Artifact:
+    """A finished step's artifact. Raises StoreError when it is not there."""
+    found = store.find(ref.stage, ref.key)
+    if found is None:
+        raise StoreError(f"{ref.stage} {ref.key[:12]} is not in the store", "run the recipe again to make it")
+    return found
+
+
+def adapter_folder(store: Store, ref: StepRef) -> Path:
+    """The folder of the adapter that a train step made."""
+    artifact = fetch(store, ref)
+    (model,) = artifact.read(ModelRef)
+    return artifact.path(model.adapter)
+
+
+def iter_records(artifact: Artifact) -> Iterator[Record]:
+    """Every record of an artifact, type by type."""
+    for cls in STAGE_BY_NAME[artifact.stage].writes:
+        yield from artifact.read(cls)

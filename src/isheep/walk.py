@@ -1,0 +1,53 @@
+"""Walk the plan: step after step, from the store where it is done, by hand where it is not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from isheep.backends.base import Runtime
+from isheep.plan import make_plan
+from isheep.recipe import Loaded, RuntimeSettings
+from isheep.report import write_report
+from isheep.runs import DEFAULT_STORE, Run, register
+from isheep.step import Event, Listener, do_step
+from isheep.store import Store
+from isheep.worker import do_step_apart
+
+
+def run(
+    recipe: Loaded, store: Store | Path | str = DEFAULT_STORE, name: str | None = None, tell: Listener = lambda event: None
+) -> Run:
+    """Do all of a recipe that the store does not have yet, write the report, and return the run.
+
+    `name`: the run's name; by default the recipe's name, its seed and six digits of its keys, so that other settings
+    make another run and the same settings go on with this one. Raises IsheepError; what was done stays done.
+    """
+    store = store if isinstance(store, Store) else Store(store)
+    plan = make_plan(recipe)
+    made = register(plan, store, name)
+    runtime = _runtime(recipe.recipe.runtime)
+    apart = needs_own_process(recipe.recipe.runtime)
+    for step in plan.steps:
+        if apart and step.model is not None:
+            do_step_apart(step, store, runtime, tell)
+        else:
+            do_step(step, store, runtime, tell)
+    write_report(made)
+    return made
+
+
+def _runtime(settings: RuntimeSettings) -> Runtime:
+    return Runtime(settings.batch_size, settings.device, settings.threads)
+
+
+def needs_own_process(runtime: RuntimeSettings) -> bool:
+    """Whether steps with a model run in processes of their own: on a GPU, so that its memory is truly given back."""
+    if runtime.isolation != "auto":
+        return runtime.isolation == "process"
+    if runtime.device != "auto":
+        return runtime.device.startswith("cuda")
+    return any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/kfd")) and os.environ.get("CUDA_VISIBLE_DEVICES") != ""
+
+
+__all__ = ["Event", "run"]

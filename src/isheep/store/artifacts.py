@@ -77,6 +77,7 @@ class Store:
         """
         held = self._wait(stage, key, on_wait)
         if isinstance(held, Artifact):
+            self._tidy(stage, key)
             yield held
             return
         try:
@@ -117,6 +118,17 @@ class Store:
                 told = True
             time.sleep(pause)
             pause = min(2 * pause, longest)
+
+    def _tidy(self, stage: str, key: str) -> None:
+        """Clear what a kill between publishing and clearing up left, if we may: a store can be read-only."""
+        if self.work_folder(stage, key).exists():
+            with contextlib.suppress(StoreError):
+                held = lock.take(self.lock_path(stage, key))
+                if held is not None:
+                    try:
+                        remove(self.work_folder(stage, key), self.trash)
+                    finally:
+                        held.release()
 
     def artifacts(self) -> Iterator[Artifact]:
         """Every finished step in the store, sorted by stage and key."""

@@ -46,8 +46,10 @@ def _plain(value: object, where: str) -> object:
     if value is None or kind is bool or kind is int:
         return value
     if isinstance(value, str) and kind is str:
-        if any("\ud800" <= c <= "\udfff" for c in value):
-            raise ValueError(f"{where} holds half a surrogate pair, which is not text")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{where} holds half a surrogate pair, which is not text") from error
         return value
     if isinstance(value, float) and kind is float:
         if not math.isfinite(value):

@@ -16,7 +16,10 @@ from isheep.worker import do_step_apart
 
 
 def run(
-    recipe: Loaded, store: Store | Path | str = DEFAULT_STORE, name: str | None = None, tell: Listener = lambda event: None
+    recipe: Loaded,
+    store: Store | Path | str = DEFAULT_STORE,
+    name: str | None = None,
+    tell: Listener = lambda event: None,
 ) -> Run:
     """Do all of a recipe that the store does not have yet, write the report, and return the run.
 
@@ -47,7 +50,10 @@ def needs_own_process(runtime: RuntimeSettings) -> bool:
         return runtime.isolation == "process"
     if runtime.device != "auto":
         return runtime.device.startswith("cuda")
-    return any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/kfd")) and os.environ.get("CUDA_VISIBLE_DEVICES") != ""
+    return (
+        any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/kfd"))
+        and os.environ.get("CUDA_VISIBLE_DEVICES") != ""
+    )
 
 
 __all__ = ["Event", "run"]

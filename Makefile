@@ -1,0 +1,36 @@
+# A few words do everything: demo, test, check, bench, docs. Each sets up what it needs in .venv.
+PYTHON ?= python3
+VENV ?= .venv
+# Pinned: where no GPU is at hand this is a CPU build of some 200 MB; a newer torch would bring GBs of CUDA.
+TORCH ?= torch==2.13.0
+PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test check bench docs
+demo: $(VENV)/ready
+	$(VENV)/bin/isheep run lamb
+
+test: $(VENV)/ready-dev
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2
+
+check: $(VENV)/ready-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/ready-dev
+	for file in benchmarks/*.py; do $(VENV)/bin/python $$file || exit 1; done
+
+docs: $(VENV)/ready-dev
+	$(VENV)/bin/python docs/generate.py
+
+$(VENV)/ready: pyproject.toml
+	@echo "setting up $(VENV) (about two minutes, once)"
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "isheep needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) $(TORCH)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready
+	$(PIP) --editable '.[dev]'
+	@touch $@

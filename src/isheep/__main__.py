@@ -1,0 +1,5 @@
+"""`python -m isheep` is `isheep`."""
+
+from isheep.cli import main
+
+main()

@@ -1,0 +1,294 @@
+"""The command line: thin; every verb calls one public function. Imports the heavy rest only inside a verb."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isheep.errors import EXIT_INTERRUPTED, IsheepError, RecipeError
+
+if TYPE_CHECKING:
+    from isheep.recipe import Loaded
+
+app = typer.Typer(
+    help="Align a base language model with nothing but the model itself and 175 seed tasks (I-SHEEP).\n\n"
+    "Start with `isheep run`: three iterations on the embedded model, a few minutes on a laptop. Then "
+    "`isheep recipes --copy one_gpu my.yaml` and `isheep run my.yaml` for a model of your own.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+lamb_app = typer.Typer(help="The embedded base model.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(lamb_app, name="lamb")
+
+RecipeArg = Annotated[
+    str, typer.Argument(help="A shipped recipe's name (see `isheep recipes`) or a path to YAML.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change one setting; may be given many times."),
+]
+StoreOption = Annotated[Path, typer.Option("--store", help="Folder that keeps everything that was made.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of every random draw.", min=0)]
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="Name of the run; made from the recipe if not given.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+RunArg = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, the beginning of one, or `last`.")]
+DEFAULT_STORE = Path("isheep-store")  # = isheep.runs.DEFAULT_STORE, which is too heavy to import for --help
+
+
+def _version(value: bool) -> None:
+    if value:
+        from isheep import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    recipe: RecipeArg = "lamb",
+    overrides: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    seed: SeedOption = None,
+    name: NameOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Run a recipe: do every step the store does not have yet, then write the report.
+
+    Run the same command again after an interruption: it goes on from where it stopped and ends with the same result.
+    """
+    from isheep import make_plan
+    from isheep import run as run_recipe
+    from isheep.view import Live, score_table
+
+    loaded = _load(recipe, overrides, seed)
+    console = _console(stderr=json_)
+    with Live(console, len(make_plan(loaded).steps)) as live:
+        done = run_recipe(loaded, store, name, live.tell)
+    summary = json.loads((done.folder / "summary.json").read_text(encoding="utf-8"))
+    if json_:
+        typer.echo(json.dumps(summary, indent=1, ensure_ascii=False))
+        return
+    if any(entry["scores"] for entry in summary["iterations"]):
+        console.print(score_table(summary))
+    console.print(f"run     {done.name}", soft_wrap=True, highlight=False)
+    console.print(f"report  {done.folder / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def plan(
+    recipe: RecipeArg = "lamb",
+    overrides: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    seed: SeedOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Show what would run: each step, its key, whether the store has it, and roughly how many tokens and bytes."""
+    from isheep import Store, make_plan
+    from isheep.estimate import estimate
+    from isheep.runs import default_name
+    from isheep.view import count, plan_table, size
+
+    made = make_plan(_load(recipe, overrides, seed))
+    guessed, where = estimate(made), Store(store)
+    rows: list[dict[str, Any]] = []
+    for step in made.steps:
+        begun = where.journalled(step.stage, step.key)
+        state = "done" if where.find(step.stage, step.key) else f"{begun} records" if begun else "to do"
+        g = guessed[step.name]
+        rows.append(
+            {
+                "step": step.name,
+                "key": step.key,
+                "state": state,
+                "read": g.read,
+                "written": g.written,
+                "bytes": g.bytes,
+            }
+        )
+    todo = [row for row in rows if row["state"] != "done"]
+    totals = {what: sum(row[what] for row in todo) for what in ("read", "written", "bytes")}
+    if json_:
+        typer.echo(json.dumps({"run": default_name(made), "steps": rows, "to_do": totals}, indent=1))
+        return
+    console = _console()
+    console.print(plan_table(rows))
+    console.print(
+        f"{len(rows)} steps, {len(rows) - len(todo)} done; to do: about {count(totals['read'])} tokens read, "
+        f"{count(totals['written'])} written, {size(totals['bytes'])} on disk (estimates)"
+    )
+
+
+@app.command()
+def show(
+    run: RunArg = "last",
+    store: StoreOption = DEFAULT_STORE,
+    json_: JsonOption = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Check every file against its digest.")] = False,
+    samples: Annotated[int, typer.Option("--samples", help="Sample records per iteration.", min=0)] = 3,
+) -> None:
+    """Show a run: scores, funnel, why records were dropped, and samples. `--json` prints summary.json."""
+    from isheep import open_run, summarize
+    from isheep.show import problems, sample_lines
+    from isheep.view import dropped_table, funnel_table, score_table
+
+    opened = open_run(run, store)
+    if verify:
+        found = problems(opened)
+        for line in found:
+            typer.echo(line, err=True)
+        checked = sum(opened.artifact(step) is not None for step in opened.steps)
+        typer.echo(f"{checked} artifacts checked, {len(found)} problems")
+        raise typer.Exit(5 if found else 0)
+    summary = summarize(opened)
+    if json_:
+        typer.echo(json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    console = _console()
+    state = "complete" if summary["complete"] else "not complete"
+    console.print(
+        f"{summary['run']}: recipe {summary['recipe']}, model {summary['model']}, {state}", highlight=False
+    )
+    for table in (score_table(summary), funnel_table(summary), dropped_table(summary)):
+        console.print(table)
+    for line in sample_lines(opened, samples):
+        console.print(line, markup=False, highlight=False)
+
+
+@app.command()
+def report(run: RunArg = "last", store: StoreOption = DEFAULT_STORE) -> None:
+    """Write report.html, report.md and summary.json of a run again, and print where the page is."""
+    from isheep import open_run, write_report
+
+    typer.echo(write_report(open_run(run, store)))
+
+
+@app.command()
+def recipes(
+    copy: Annotated[
+        tuple[str, Path] | None,
+        typer.Option("--copy", metavar="NAME DEST", help="Copy a recipe to change it."),
+    ] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of recipes.")] = False,
+) -> None:
+    """List the shipped recipes, or copy one to start your own from."""
+    from isheep.recipe import load_recipe, recipe_names, recipe_path
+    from isheep.recipe import schema as recipe_schema
+    from isheep.view import key_value_table
+
+    if schema:
+        typer.echo(json.dumps(recipe_schema(), indent=1))
+    elif copy:
+        name, dest = copy
+        dest = dest / f"{name}.yaml" if dest.is_dir() else dest
+        if dest.exists():
+            raise RecipeError(f"{dest} exists", "choose another name")
+        shutil.copyfile(recipe_path(name), dest)
+        typer.echo(f"{dest}\nrun it with: isheep run {shlex.quote(str(dest))}")
+    else:
+        rows = [(n, "", load_recipe(p).recipe.description) for n, p in recipe_names().items()]
+        _console().print(key_value_table("recipes", rows))
+
+
+@app.command()
+def doctor(store: StoreOption = DEFAULT_STORE) -> None:
+    """Show what is installed, which device would be used, and what is missing."""
+    from isheep.doctor import machine, packages
+    from isheep.view import key_value_table
+
+    console = _console()
+    found = packages()
+    console.print(key_value_table("machine", machine(store)))
+    console.print(key_value_table("packages", found))
+    if any(state == "missing" for _, state, _ in found):
+        raise typer.Exit(3)
+
+
+@lamb_app.command("build")
+def lamb_build(
+    out: Annotated[Path, typer.Argument(help="Folder to write the model to; run again to resume.")],
+    seed: Annotated[int, typer.Option(help="Seed of corpus and weights.")] = 0,
+    tokens: Annotated[
+        int | None, typer.Option(help="Tokens to train on; as shipped if not given.", min=1)
+    ] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads.", min=1)] = 1,
+) -> None:
+    """Pre-train the embedded model from scratch (some minutes on two cores). Resumes where it was interrupted."""
+    from isheep.lamb.build import TOKENS, build
+    from isheep.view import build_progress
+
+    with build_progress(_console()) as progress:
+        build(out, seed=seed, tokens=tokens or TOKENS, threads=threads, progress=progress)
+    typer.echo(f"built {out}; run the loop on it with: isheep run --set model.base={shlex.quote(str(out))}")
+
+
+def _load(recipe: str, overrides: list[str] | None, seed: int | None) -> Loaded:
+    from isheep import load_recipe
+
+    return load_recipe(recipe, overrides or (), seed=seed)
+
+
+def _console(stderr: bool = False) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def main() -> None:
+    """The console script: errors become a message, a hint and an exit code; no traceback without --debug."""
+    debug = "--debug" in sys.argv  # wherever it stands, before the verb or after
+    try:
+        code = app([word for word in sys.argv[1:] if word != "--debug"], standalone_mode=False)
+    except IsheepError as error:
+        if debug:
+            traceback.print_exc()
+        typer.echo(f"error: {error.message}", err=True)
+        if error.hint:
+            typer.echo(f"hint: {error.hint}", err=True)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        again = " ".join(shlex.quote(word) for word in ["isheep", *sys.argv[1:]])
+        typer.echo(f"\nstopped; everything written so far is safe. Go on with: {again}", err=True)
+        code = EXIT_INTERRUPTED
+    except typer.Abort:
+        code = EXIT_INTERRUPTED
+    except Exception as error:
+        code = _usage_or_bug(error, debug)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage_or_bug(error: Exception, debug: bool) -> int:
+    """Wrong use of the command line prints its usage; anything else is a bug of ours and says so."""
+    show_usage = getattr(error, "show", None)  # click's own errors know how to print themselves
+    if show_usage is not None:
+        show_usage()
+        return int(getattr(error, "exit_code", 2))
+    if debug:
+        traceback.print_exc()
+    typer.echo(f"error: {type(error).__name__}: {error}", err=True)
+    typer.echo("hint: this looks like a bug in isheep; run again with --debug for a traceback", err=True)
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What this machine has: packages, device, room on the disk. For `isheep doctor` and for bug reports.
+
+Looks packages up without importing them; only the device needs torch.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+#: Package -> the extra that installs it ("" for the core).
+NEEDED = {
+    "torch": "",
+    "transformers": "",
+    "peft": "",
+    "trl": "",
+    "accelerate": "",
+    "datasets": "",
+    "numpy": "",
+    "scikit-learn": "",
+    "rapidfuzz": "",
+    "pydantic": "",
+}
+
+Row = tuple[str, str, str]
+
+
+def packages() -> list[Row]:
+    """(package, version or "missing", what to do)."""
+    rows: list[Row] = []
+    for name, extra in NEEDED.items():
+        try:
+            rows.append((name, metadata.version(name), ""))
+        except metadata.PackageNotFoundError:
+            target = f"isheep[{extra}]" if extra else "isheep"
+            rows.append((name, "missing", f"pip install '{target}'"))
+    return rows
+
+
+def machine(store: Path) -> list[Row]:
+    """(what, value, remark) about the machine."""
+    folder = next((p for p in (store, *store.resolve().parents) if p.exists()), Path("/"))
+    free = shutil.disk_usage(folder).free
+    return [
+        ("python", platform.python_version(), ""),
+        ("system", platform.platform(), ""),
+        ("cpus", str(os.cpu_count()), ""),
+        ("device", *device()),
+        ("store", str(store), "exists" if store.exists() else "will be made"),
+        (
+            "free disk",
+            f"{free / 1e9:.1f} GB",
+            "" if free > 5e9 else "little room: a run of a 7B model needs some GB",
+        ),
+    ]
+
+
+def device() -> tuple[str, str]:
+    """The device `auto` would choose, and a remark."""
+    try:
+        import torch
+    except ImportError:
+        return "unknown", "torch is not installed"
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name(0)
+        room = torch.cuda.get_device_properties(0).total_memory / 1e9
+        return "cuda", f"{torch.cuda.device_count()} x {name}, {room:.0f} GB"
+    if torch.backends.mps.is_available():
+        return "mps", "Apple GPU"
+    return (
+        "cpu",
+        f"{torch.get_num_threads()} threads; fine for lamb, slow for models above some 100M parameters",
+    )

@@ -1,0 +1,261 @@
+"""What a person sees on a terminal: live progress, and the tables of `plan`, `show`, `recipes` and `doctor`.
+
+The only module that knows about colour. Model text is printed as data: no markup in it is read, control characters are
+made visible.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from isheep.step import Event
+
+#: Seconds between two progress lines where there is no terminal.
+PLAIN_SECONDS = 10.0
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        if not task.speed:
+            return Text("")
+        unit = task.fields.get("unit", "")
+        return Text(
+            f"{task.speed:,.0f} {unit}/s"
+            if task.speed >= 1
+            else f"{1 / task.speed:,.1f} s/{unit.rstrip('s')}"
+        )
+
+
+class Live:
+    """Shows the events of a run: a bar for the step at work, a line for each finished one."""
+
+    def __init__(self, console: Console, steps: int) -> None:
+        self.console = console
+        self.steps = steps
+        self.finished = 0
+        self.cached = 0
+        self._last = 0.0
+        self._begun = 0.0
+        self._bar: Any = None
+        self._progress: Progress | None = None
+        if console.is_terminal:
+            self._progress = Progress(
+                TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+                TextColumn("{task.fields[unit]}"), _Rate(), TextColumn("left"), TimeRemainingColumn(),
+                console=console, transient=True,
+            )  # fmt: skip
+
+    def __enter__(self) -> Live:
+        if self._progress:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def tell(self, event: Event) -> None:
+        """The listener to hand to `run`."""
+        if event.kind == "start":
+            self._start(event)
+        elif event.kind == "progress":
+            self._advance(event)
+        elif event.kind in ("note", "wait"):
+            self.console.print(Text(f"  {event.step}: {visible(event.text)}", style="yellow"))
+        else:
+            self._finish(event)
+
+    def _start(self, event: Event) -> None:
+        self._begun = self._last = time.monotonic()
+        if self._progress:
+            self._bar = self._progress.add_task(event.step, total=None, unit="")
+
+    def _advance(self, event: Event) -> None:
+        if self._progress and self._bar is not None:
+            self._progress.update(self._bar, completed=event.done, total=event.total, unit=event.unit)
+        elif time.monotonic() - self._last > PLAIN_SECONDS:
+            self._last = time.monotonic()
+            spent = self._last - self._begun
+            left = spent * (event.total - event.done) / event.done if event.done else 0
+            rate = event.done / spent if spent else 0
+            self._line(
+                f"{event.step}: {event.done} of {event.total} {event.unit}, {rate:.1f}/s, {left:.0f} s left"
+            )
+
+    def _finish(self, event: Event) -> None:
+        self.finished += 1
+        if self._progress and self._bar is not None:
+            self._progress.remove_task(self._bar)
+            self._bar = None
+        if event.kind == "cached":
+            self.cached += 1
+        how = "from the store" if event.kind == "cached" else f"{event.seconds:.1f} s"
+        self._line(f"[{self.finished:>{len(str(self.steps))}}/{self.steps}] {event.step:<18} {how}")
+
+    def _line(self, text: str) -> None:
+        self.console.print(Text(text))
+
+
+@contextlib.contextmanager
+def build_progress(console: Console) -> Iterator[Callable[[Any], None]]:
+    """A bar for `isheep lamb build`: tokens, rate, time left, loss."""
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[words]}"), console=console,
+    )  # fmt: skip
+    task = bar.add_task("corpus", total=None, words="")
+    said = 0.0
+
+    def tell(state: Any) -> None:
+        nonlocal said
+        loss = "" if state.loss is None else f", loss {state.loss:.3f}"
+        words = f"{state.tokens_per_second:,.0f} tokens/s, {state.seconds_left:.0f} s left{loss}"
+        bar.update(task, description=state.phase, completed=state.done, total=state.total, words=words)
+        if not console.is_terminal and time.monotonic() - said > PLAIN_SECONDS:
+            said = time.monotonic()
+            console.print(f"{state.phase}: {state.done} of {state.total} tokens, {words}", highlight=False)
+
+    if not console.is_terminal:
+        yield tell
+        return
+    with bar:
+        yield tell
+
+
+def visible(text: str) -> str:
+    """Control and direction-changing characters as \\x.. escapes: model text must not drive the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def plan_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The steps of a plan with what is done and what is still to come."""
+    table = Table(title="plan", title_justify="left", box=None, pad_edge=False)
+    for name, justify in (
+        ("step", "left"), ("key", "left"), ("state", "left"),
+        ("tokens read", "right"), ("written", "right"), ("disk", "right"),
+    ):  # fmt: skip
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for row in rows:
+        style = "dim" if row["state"] == "done" else ""
+        table.add_row(
+            row["step"], row["key"][:12], row["state"], count(row["read"]), count(row["written"]),
+            size(row["bytes"]), style=style,
+        )  # fmt: skip
+    return table
+
+
+def count(number: float) -> str:
+    """1234567 -> "1.2M"."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= limit:
+            return f"{number / limit:.1f}{unit}"
+    return f"{number:.0f}" if number else "-"
+
+
+def size(number: float) -> str:
+    """Bytes for people."""
+    return f"{count(number)}B" if number else "-"
+
+
+def percent(share: float | None) -> str:
+    """0.4567 -> "45.7 %"."""
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def score_table(summary: Mapping[str, Any]) -> Table:
+    """Scores by iteration with intervals."""
+    table = Table(title="scores (95 % interval)", title_justify="left", box=None, pad_edge=False)
+    metrics = list(
+        dict.fromkeys(
+            (s["task"], s["metric"])
+            for i in summary["iterations"]
+            for s in i["scores"]
+            if "@" not in s["metric"]
+        )
+    )
+    table.add_column("iteration")
+    for task, metric in metrics:
+        table.add_column(f"{task} {metric}", justify="right")
+    for entry in summary["iterations"]:
+        found = {(s["task"], s["metric"]): s for s in entry["scores"]}
+        cells = [
+            f"{percent(s['value'])} ({percent(s['ci_low'])} to {percent(s['ci_high'])})"
+            if (s := found.get(m))
+            else "-"
+            for m in metrics
+        ]
+        table.add_row("base" if entry["iteration"] == 0 else str(entry["iteration"]), *cells)
+    return table
+
+
+def funnel_table(summary: Mapping[str, Any]) -> Table:
+    """What each iteration wrote, answered and kept."""
+    table = Table(title="funnel", title_justify="left", box=None, pad_edge=False)
+    for name in (
+        "iteration",
+        "candidates",
+        "new tasks",
+        "answers",
+        "kept",
+        "mean score",
+        "AUROC",
+        "right",
+        "right kept",
+    ):
+        table.add_column(name, justify="left" if name == "iteration" else "right")
+    for entry in summary["iterations"]:
+        if not entry["candidates"]:
+            continue
+        judged = entry["assessment"]
+        right, kept = judged.get("right"), judged.get("right_kept")
+        table.add_row(
+            str(entry["iteration"]), str(entry["candidates"]), str(entry["instructions"]), str(entry["responses"]),
+            str(entry["kept"]), _number(judged["mean"]), _number(judged["auroc"]),
+            percent(right["value"]) if right else "-", percent(kept["value"]) if kept else "-",
+        )  # fmt: skip
+    return table
+
+
+def dropped_table(summary: Mapping[str, Any]) -> Table:
+    """Why records were dropped, by iteration."""
+    table = Table(title="dropped, by reason", title_justify="left", box=None, pad_edge=False)
+    entries = [entry for entry in summary["iterations"] if entry["dropped"]]
+    table.add_column("reason")
+    for entry in entries:
+        table.add_column(f"iteration {entry['iteration']}", justify="right")
+    for reason in sorted({reason for entry in entries for reason in entry["dropped"]}):
+        table.add_row(reason, *(str(entry["dropped"].get(reason, 0)) for entry in entries))
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def key_value_table(
+    title: str, rows: Sequence[tuple[str, str, str]], say: Callable[[str], str] = str
+) -> Table:
+    """Rows of (name, state, remark)."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for name, state, remark in rows:
+        table.add_row(Text(name), Text(state), Text(say(remark)))
+    return table

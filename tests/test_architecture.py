@@ -1,0 +1,137 @@
+"""Who may import whom, kept as data: no arrow runs back up, and the heavy libraries wait behind one door."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "src" / "isheep"
+
+#: Room -> the rooms it may import. A room is a top-level module or package of isheep.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "records": {"errors"},
+    "stats": set(),
+    "files": set(),
+    "text": {"records", "errors"},
+    "store": {"records", "errors"},
+    "backends": {"records", "errors", "text", "files"},
+    "lamb": {"records", "errors", "text", "stats"},
+    "stages": {"text", "store", "backends", "records", "errors", "stats"},
+    "recipe": {"stages", "backends", "files", "errors"},
+    "plan": {"recipe", "stages", "store", "backends", "files"},
+    "estimate": {"plan", "recipe", "files"},
+    "step": {"plan", "stages", "store", "backends", "records", "errors"},
+    "worker": {"step", "plan", "store", "backends", "errors"},
+    "runs": {"plan", "recipe", "store", "errors"},
+    "report": {
+        "runs",
+        "plan",
+        "recipe",
+        "stages",
+        "store",
+        "records",
+        "stats",
+        "text",
+        "lamb",
+        "files",
+        "errors",
+    },
+    "walk": {"worker", "step", "report", "runs", "plan", "recipe", "store", "backends"},
+    "show": {"report", "runs", "store", "records", "view"},
+    "view": {"step"},
+    "doctor": set(),
+    "cli": {"errors", "recipe", "runs", "estimate", "view", "show", "doctor", "lamb", "__init__"},
+    "__init__": {"plan", "recipe", "report", "walk", "runs", "step", "store"},
+    "__main__": {"cli"},
+}
+
+#: Libraries only backends/ may import (and lamb's builder, which pre-trains).
+HEAVY = {
+    "torch",
+    "transformers",
+    "vllm",
+    "trl",
+    "peft",
+    "lm_eval",
+    "ray",
+    "httpx",
+    "accelerate",
+    "tokenizers",
+}
+MAY_BE_HEAVY = {"backends", "lamb"}
+#: Looks for a device, inside a function.
+HEAVY_EXCEPTIONS = {("doctor", "torch")}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield parts[0], path
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Absolute names of everything a file imports, wherever the import stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module
+            if node.module == "isheep":
+                # `from isheep import errors` is the module; any other name is the public face.
+                for alias in node.names:
+                    yield f"isheep.{alias.name}" if alias.name in MAY_IMPORT else "isheep.__init__"
+            else:
+                yield node.module
+
+
+def test_every_room_is_in_the_table() -> None:
+    assert {room for room, _ in modules()} == set(MAY_IMPORT)
+
+
+def test_the_table_has_no_circle() -> None:
+    done: set[str] = set()
+    while len(done) < len(MAY_IMPORT):
+        free = {room for room, allowed in MAY_IMPORT.items() if room not in done and allowed <= done}
+        assert free, f"these import one another in a circle: {set(MAY_IMPORT) - done}"
+        done |= free
+
+
+@pytest.mark.parametrize(
+    ("room", "path"), [pytest.param(r, p, id=str(p.relative_to(ROOT))) for r, p in modules()]
+)
+def test_imports_follow_the_table(room: str, path: Path) -> None:
+    for name in imported(path):
+        head, _, rest = name.partition(".")
+        if head == "isheep":
+            other = rest.split(".")[0] or "__init__"
+            assert other == room or other in MAY_IMPORT[room], f"{path.name} imports isheep.{rest}"
+        elif head in HEAVY:
+            assert room in MAY_BE_HEAVY or (room, head) in HEAVY_EXCEPTIONS, f"{path.name} imports {head}"
+
+
+def test_a_stage_never_imports_another_stage() -> None:
+    stages = {p.stem for p in (ROOT / "stages").glob("*.py")} - {"__init__", "stage"}
+    for name in stages:
+        for other in imported(ROOT / "stages" / f"{name}.py"):
+            if other.startswith("isheep.stages."):
+                assert other == "isheep.stages.stage", f"stages/{name}.py imports {other}"
+
+
+def test_modules_stay_short() -> None:
+    long = {p.name: n for _, p in modules() if (n := len(p.read_text(encoding="utf-8").splitlines())) > 330}
+    assert not long
+
+
+@pytest.mark.parametrize(
+    "what", ["import isheep", "from isheep import make_plan, load_recipe, run, open_run", "import isheep.cli"]
+)
+def test_light_imports_bring_no_torch(what: str) -> None:
+    code = f"{what}\nimport sys\nassert not set(sys.modules) & {HEAVY!r}, set(sys.modules) & {HEAVY!r}"
+    subprocess.run([sys.executable, "-c", code], check=True)

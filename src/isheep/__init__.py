@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from isheep.plan import Plan, make_plan
     from isheep.recipe import Loaded, Recipe, load_recipe
     from isheep.report import summarize, write_report
-    from isheep.walk import run
     from isheep.runs import Run, open_run
     from isheep.step import Event
     from isheep.store import Store
+    from isheep.walk import run
 
 __version__ = "0.1.0"
 

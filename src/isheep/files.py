@@ -8,14 +8,14 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent
+PACKAGE: Path = Path(__file__).parent
 #: The embedded base model (see docs/lamb.md).
 LAMB_MODEL = PACKAGE / "lamb" / "model"
 
 
 def shipped(folder: str, suffix: str) -> dict[str, Path]:
     """Name -> path of everything shipped in isheep/`folder` with `suffix` (".jsonl", "/quality.txt")."""
-    root = PACKAGE / folder
+    root: Path = PACKAGE / folder
     return {str(p.relative_to(root))[: -len(suffix)]: p for p in sorted(root.glob(f"*{suffix}"))}
 
 

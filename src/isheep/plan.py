@@ -1,7 +1,7 @@
 """A plan: the recipe unrolled into a row of steps, each with its key, before anything runs.
 
-Pure apart from reading the outside files' digests. Here one sees Algorithm 1 as it will be run: which model writes, which
-judges, where each training starts.
+Pure apart from reading the outside files' digests. Here one sees Algorithm 1 as it will be run: which model writes,
+which judges, where each training starts.
 """
 
 from __future__ import annotations
@@ -99,8 +99,12 @@ class _Planner:
                 "instructions", "instructions", t, recipe.instructions,
                 {"seeds": [seeds], "earlier": earlier}, author,
             )  # fmt: skip
-            answered = self._step("responses", "responses", t, recipe.responses, {"instructions": [wrote]}, current)
-            judged = self._step("assessment", "assessment", t, recipe.assessment, {"responses": [answered]}, judge)
+            answered = self._step(
+                "responses", "responses", t, recipe.responses, {"instructions": [wrote]}, current
+            )
+            judged = self._step(
+                "assessment", "assessment", t, recipe.assessment, {"responses": [answered]}, judge
+            )
             kept = self._step(
                 "filter", "filter", t, recipe.filter,
                 {"responses": [answered], "assessment": [judged], "tests": tests},
@@ -116,7 +120,9 @@ class _Planner:
             name = f"evaluate.tasks.{i}"
             prefix = f"{Path(task).stem}:"
             settings = SeedsSettings(file=task, prefix=prefix)
-            yield self._step(f"tests.{prefix[:-1]}", "seeds", 0, settings, {}, files={"file": self.files[name]})
+            yield self._step(
+                f"tests.{prefix[:-1]}", "seeds", 0, settings, {}, files={"file": self.files[name]}
+            )
 
     def _train(self, t: int, current: Step | None, data: list[tuple[Step, Step]]) -> Step:
         start = self.recipe.train.start
@@ -144,9 +150,7 @@ class _Planner:
         stage = STAGE_BY_NAME[stage_name]
         recipe = self.recipe
         if files is None:
-            files = {
-                name: self.files[f"{stage_name}.{name}"] for name, _ in outside_files(type(settings))
-            }
+            files = {name: self.files[f"{stage_name}.{name}"] for name, _ in outside_files(type(settings))}
         refs = {role: tuple(step.ref for step in steps) for role, steps in inputs.items()}
         refs = {role: steps for role, steps in refs.items() if steps}
         backend = {"engine": recipe.backend.engine, "train": recipe.backend.trainer}.get(stage.needs, "")

@@ -27,7 +27,6 @@ from isheep.stages.seeds import SeedsSettings
 from isheep.stages.stage import Settings, known_names, outside_files
 from isheep.stages.train import TrainSettings
 
-
 #: A shipped test set is a file of this name in a folder of the package: "lamb" is lamb/held_out.jsonl.
 TEST_SUFFIX = "/held_out.jsonl"
 
@@ -93,7 +92,7 @@ class Recipe(Settings):
     seed: int = Field(0, ge=0)
     """The seed of every random draw; part of every key."""
     iterations: int = Field(3, ge=0)
-    """T of Algorithm 1 (paper: gains last 2 iterations for 1.8B to 14B, 3 for 32B, 5 for 72B); 0 only tests the base."""
+    """T of Algorithm 1 (paper: gains last 2 iterations at 1.8B to 14B, 3 at 32B, 5 at 72B); 0 only tests the base."""
     model: ModelSettings = ModelSettings()
     """The base model and its layout."""
     backend: BackendSettings = BackendSettings()
@@ -135,12 +134,13 @@ def load_recipe(
     `changes`: top-level fields (seed=3, name="x"); None means unchanged. Raises RecipeError with all mistakes at once.
     """
     beside: Path | None = None
+    mistakes: list[str] = []
     if isinstance(source, Mapping):
-        data, mistakes = dict(source), []
+        data = dict(source)
     else:
         path = recipe_path(source)
         beside = path.parent
-        data, mistakes = _read(path), []
+        data = _read(path)
     data = _extended(data, beside)
     for text in overrides:
         mistakes += _override(data, text)
@@ -175,7 +175,10 @@ def recipe_names() -> dict[str, Path]:
 def schema() -> dict[str, Any]:
     """JSON schema of a recipe, for editors."""
     made = Recipe.model_json_schema()
-    made["properties"]["extends"] = {"type": "string", "description": "A recipe to start from: shipped name or path."}
+    made["properties"]["extends"] = {
+        "type": "string",
+        "description": "A recipe to start from: shipped name or path.",
+    }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
@@ -183,11 +186,15 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not YAML: {error}", "check indentation and quotes near that line") from None
+        raise RecipeError(
+            f"{path}: not YAML: {error}", "check indentation and quotes near that line"
+        ) from None
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise RecipeError(f"{path}: expected a mapping of settings, found {type(data).__name__}", "see `isheep recipes`")
+        raise RecipeError(
+            f"{path}: expected a mapping of settings, found {type(data).__name__}", "see `isheep recipes`"
+        )
     return data
 
 
@@ -241,7 +248,9 @@ def _files(recipe: Recipe, beside: Path | None) -> tuple[dict[str, Path], list[s
         if isinstance(settings, BaseModel):
             for name, mark in outside_files(type(settings)):
                 wanted.append((f"{section}.{name}", getattr(settings, name), mark.folder, mark.suffix))
-    wanted += [(f"evaluate.tasks.{i}", name, ".", TEST_SUFFIX) for i, name in enumerate(recipe.evaluate.tasks)]
+    wanted += [
+        (f"evaluate.tasks.{i}", name, ".", TEST_SUFFIX) for i, name in enumerate(recipe.evaluate.tasks)
+    ]
     files: dict[str, Path] = {}
     missing: list[str] = []
     for key, name, folder, suffix in wanted:

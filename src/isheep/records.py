@@ -175,4 +175,5 @@ def from_dict(cls: type[R], data: Mapping[str, Any]) -> R:
     unknown = set(data) - {f.name for f in fields(cls)}
     if unknown:
         raise TypeError(f"unknown fields {sorted(unknown)}")
-    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return cls(**values)

@@ -105,12 +105,18 @@ def open_run(name: str, store: Store | Path | str = DEFAULT_STORE) -> Run:
     folder = store.runs_folder / name
     if name in (".", "..") or "/" in name or not (folder / "run.json").is_file():
         found = sorted(
-            (p for p in store.runs_folder.glob("*/run.json") if name == "last" or p.parent.name.startswith(name)),
+            (
+                p
+                for p in store.runs_folder.glob("*/run.json")
+                if name == "last" or p.parent.name.startswith(name)
+            ),
             key=lambda p: p.stat().st_mtime,
         )
         if not found:
             known = ", ".join(sorted(p.parent.name for p in store.runs_folder.glob("*/run.json"))) or "none"
-            raise StoreError(f"no run {name!r} in {store.root}", f"runs here: {known}; --store names another store")
+            raise StoreError(
+                f"no run {name!r} in {store.root}", f"runs here: {known}; --store names another store"
+            )
         folder = found[-1].parent
     try:
         data: Mapping[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))

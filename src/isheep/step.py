@@ -42,12 +42,14 @@ Listener = Callable[[Event], None]
 
 
 def do_step(step: Step, store: Store, runtime: Runtime, tell: Listener) -> Artifact:
-    """The artifact of a step: as found, or made now. An interruption leaves a journal that the next call goes on from."""
+    """The artifact of a step: as found, or made now. An interruption leaves a journal that the next goes on from."""
     found = store.find(step.stage, step.key)
     if found is not None:
         tell(Event("cached", step.name))
         return found
-    with store.claim(step.stage, step.key, on_wait=lambda text: tell(Event("wait", step.name, text=text))) as claim:
+    with store.claim(
+        step.stage, step.key, on_wait=lambda text: tell(Event("wait", step.name, text=text))
+    ) as claim:
         if isinstance(claim, Artifact):
             tell(Event("cached", step.name))
             return claim
@@ -80,6 +82,8 @@ def do_step(step: Step, store: Store, runtime: Runtime, tell: Listener) -> Artif
 def _work(ctx: Context[Any], step: Step, claim: Claim) -> None:
     last = time.monotonic()
     for record in STAGE_BY_NAME[step.stage].run(ctx):
+        if isinstance(record, ModelRef):
+            claim.sync()  # the adapter must be on the disk before the record that promises it
         claim.journal.append(record)
         if time.monotonic() - last > SYNC_SECONDS:
             claim.journal.sync()

@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from isheep.records import Answer, Decision, Instruction, ModelRef, Pair, Score, Verdict
+from isheep.report.verdict import verdict, warnings
 from isheep.runs import Run
 from isheep.stages.assessment import SCALES
 from isheep.stats import auroc, paired_difference, wilson
@@ -28,18 +29,22 @@ def summarize(run: Run) -> dict[str, Any]:
     """The summary of a run, finished or not: what is done is in, what is not is null or absent."""
     base_answers = _best_base_answers(run)
     iterations = [_iteration(run, t, base_answers) for t in range(run.recipe.iterations + 1)]
-    return {
+    pending = next((step.name for step in run.steps if run.artifact(step) is None), None)
+    made: dict[str, Any] = {
         "run": run.name,
         "seed": run.recipe.seed,
         "recipe": run.recipe.name,
         "model": run.recipe.model.base,
-        "complete": run.complete,
+        "complete": pending is None,
+        "next": pending,
+        "tests": [step.name.removeprefix("tests.") for step in run.steps if step.name.startswith("tests.")],
         "iterations": iterations,
         "totals": {
             "seconds": round(sum(sum(i["seconds"].values()) for i in iterations), 1),
             "tokens": sum(sum(i["tokens"].values()) for i in iterations),
         },
     }
+    return {**made, "verdict": verdict(made), "warnings": warnings(made)}
 
 
 def _iteration(run: Run, t: int, base_answers: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
@@ -149,7 +154,14 @@ def _gain(evaluated: Artifact | None, base: Mapping[str, Mapping[str, bool]]) ->
         value, low, high = paired_difference([a for a, _ in outcomes], [b for _, b in outcomes])
         metric = f"accuracy_{decoding}"
         rows.append(
-            {"task": task, "metric": metric, "value": value, "n": len(outcomes), "ci_low": low, "ci_high": high}
+            {
+                "task": task,
+                "metric": metric,
+                "value": value,
+                "n": len(outcomes),
+                "ci_low": low,
+                "ci_high": high,
+            }
         )
     return rows
 
@@ -183,7 +195,8 @@ def assessment(
     }
     if truth is None or not pairs:
         return made
-    known = {p.id: right for p in pairs if (right := truth(p.instruction, p.input, p.response)) is not None}
+    checked = ((p.id, truth(p.instruction, p.input, p.response)) for p in pairs)
+    known = {id: outcome for id, outcome in checked if outcome is not None}
     kept = [known[d.id] for d in decisions if d.kept and d.id in known]
     right = [means[id] for id, ok in known.items() if ok and id in means]
     wrong = [means[id] for id, ok in known.items() if not ok and id in means]

@@ -1,8 +1,8 @@
 """The verbs of the paper, in order: the table of contents of the project.
 
-A run reads the seeds, tests the base model, and then, iteration after iteration, lets the model write instructions, answer
-them, judge its answers, keep the best and be trained on them, and tests the result. The report is drawn from what these
-steps left in the store.
+A run reads the seeds, tests the base model, and then, iteration after iteration, lets the model write instructions,
+answer them, judge its answers, keep the best and be trained on them, and tests the result. The report is drawn from
+what these steps left in the store.
 """
 
 from __future__ import annotations

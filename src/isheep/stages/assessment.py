@@ -1,8 +1,8 @@
 """assessment: the model judges its own answers, 1 to 10, on two scales (paper, Section 3.3; Algorithm 1, S_t).
 
-Two ways to read a score. `expected`: the probability-weighted mean over the ten scores, from the model's own next-token
-distribution; one forward pass, nothing generated. `sampled`: the model writes "score||reason" and the text is parsed, as
-the released code does. What cannot be read is None, never a number.
+Two ways to read a score. `expected`: the probability-weighted mean over the ten scores, from the model's own next-
+token distribution; one forward pass, nothing generated. `sampled`: the model writes "score||reason" and the text is
+parsed, as the released code does. What cannot be read is None, never a number.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """filter: keep the pairs that pass the rules and score high (paper, Section 3.4; Algorithm 1, D_t).
 
-Generates nothing: a view over one scored pool. Every pair gets a Decision; every dropped one has its reason. Reasons are
-tried in a fixed order: rules, held-out prompts, unreadable scores, thresholds, then the share to keep.
+Generates nothing: a view over one scored pool. Every pair gets a Decision; every dropped one has its reason. Reasons
+are tried in a fixed order: rules, held-out prompts, unreadable scores, thresholds, then the share to keep.
 """
 
 from __future__ import annotations
@@ -41,17 +41,13 @@ class FilterSettings(Settings):
 Scores = Mapping[str, float | None]
 
 
-def drop_reason(
-    settings: FilterSettings, pair: Pair, scores: Scores, held_out: frozenset[str]
-) -> str | None:
+def drop_reason(settings: FilterSettings, pair: Pair, scores: Scores, held_out: frozenset[str]) -> str | None:
     """Why a pair is dropped before any ranking, or None."""
     if normal(pair.instruction, pair.input) in held_out:
         return "held_out"
     threshold = settings.threshold
     if threshold is None or threshold >= 0:
-        reason = response_reason(
-            pair.instruction, pair.input, pair.response, pair.finish, settings.rules
-        )
+        reason = response_reason(pair.instruction, pair.input, pair.response, pair.finish, settings.rules)
         if reason is not None:
             return reason
     if threshold is not None and threshold <= 0:

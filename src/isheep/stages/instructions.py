@@ -1,8 +1,8 @@
 """instructions: the model writes new tasks from a few seed tasks (paper, Section 3.1; Algorithm 1, P_t).
 
-In rounds: draw shots -> lay out a numbered list -> let the model continue it -> read the items -> rules -> near-duplicates
-against seeds, everything of this iteration and everything kept in earlier ones. Until `count` are kept. Every candidate
-becomes a record, with the reason when it was dropped.
+In rounds: draw shots -> lay out a numbered list -> let the model continue it -> read the items -> rules -> near-
+duplicates against seeds, everything of this iteration and everything kept in earlier ones. Until `count` are kept.
+Every candidate becomes a record, with the reason when it was dropped.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ def subject(instruction: str, input: str, on: str) -> str:
 class Sieve:
     """The pure core: completions in, Instructions out, in a fixed order. Remembers what it has kept."""
 
-    def __init__(self, settings: InstructionsSettings, seeds: Sequence[Task], earlier: Sequence[Instruction]) -> None:
+    def __init__(
+        self, settings: InstructionsSettings, seeds: Sequence[Task], earlier: Sequence[Instruction]
+    ) -> None:
         self.settings = settings
         self.index = OverlapIndex(settings.overlap.threshold)
         self.kept = 0

@@ -30,9 +30,7 @@ def run(ctx: Context[ResponsesSettings]) -> Iterator[Record]:
     sampling = Sampling(
         ctx.settings.max_tokens, ctx.settings.temperature, ctx.settings.top_p, stops=layout.stop_texts
     )
-    requests = [
-        Request(i.id, layout.prompt(i.instruction, i.input), sampling, ctx.seed(i.id)) for i in kept
-    ]
+    requests = [Request(i.id, layout.prompt(i.instruction, i.input), sampling, ctx.seed(i.id)) for i in kept]
     by_id = {i.id: i for i in kept}
     done = ctx.written(Pair)
     ctx.report(len(done), len(kept), "answers")

@@ -1,12 +1,13 @@
 """train: fine-tune on the kept pairs with LoRA (paper, Section 3.5 and Appendix A; Algorithm 1, M_{t+1}).
 
-The texts are laid out by the very object that asked them. Only the answer and its end are learned. The next model starts
-from the base model every time (`one_base`) unless the recipe says otherwise.
+The texts are laid out by the very object that asked them. Only the answer and its end are learned. The next model
+starts from the base model every time (`one_base`) unless the recipe says otherwise.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -70,7 +71,9 @@ def chosen(pairs: Sequence[Pair], decisions: Sequence[Decision]) -> list[Pair]:
 
 def examples(pairs: Sequence[Pair], layout: Layout) -> list[Example]:
     """Training texts: the prompt that was asked, the answer as it would be given."""
-    return [Example(p.id, layout.prompt(p.instruction, p.input), layout.completion(p.response)) for p in pairs]
+    return [
+        Example(p.id, layout.prompt(p.instruction, p.input), layout.completion(p.response)) for p in pairs
+    ]
 
 
 def spec(settings: TrainSettings, seed: int, dtype: str) -> TrainSpec:
@@ -103,7 +106,9 @@ def run(ctx: Context[TrainSettings]) -> Iterator[Record]:
     if not pairs:
         raise YieldError("there is no pair to train on", "see why with `isheep show`")
     if settings.max_samples is not None and len(pairs) > settings.max_samples:
-        pairs = sorted(sorted(pairs, key=lambda p: ctx.seed(p.id))[: settings.max_samples], key=lambda p: p.id)
+        pairs = sorted(
+            sorted(pairs, key=lambda p: ctx.seed(p.id))[: settings.max_samples], key=lambda p: p.id
+        )
     assert ctx.model is not None
     trainer = ctx.trainer()
     layout = trainer.layout(ctx.layout)
@@ -116,7 +121,14 @@ def run(ctx: Context[TrainSettings]) -> Iterator[Record]:
         lambda done, total: ctx.report(done, total, "steps"),
     )
     if trained.truncated:
-        ctx.note(f"{trained.truncated} of {len(pairs)} training texts were longer than {settings.cutoff} tokens")
+        ctx.note(
+            f"{trained.truncated} of {len(pairs)} training texts were longer than {settings.cutoff} tokens"
+        )
+    if not all(math.isfinite(loss) for _, loss in trained.losses):
+        raise YieldError(
+            "training diverged: the loss is not a number",
+            f"lower train.learning_rate (it is {settings.learning_rate:g}) or train.max_grad_norm",
+        )
     write_losses(ctx, trained)
     yield model_ref(ctx, layout, len(pairs), trained)
 

@@ -61,7 +61,12 @@ def parse_row(row: Any, fallback_id: str) -> Task:
         raise BadRowError("'answers' must be a list of non-empty strings")
     output = _text(row, "output", "")
     return Task(
-        id, _instruction(row), _text(row, "input", ""), output or next(iter(answers), ""), tuple(answers), category
+        id,
+        _instruction(row),
+        _text(row, "input", ""),
+        output or next(iter(answers), ""),
+        tuple(answers),
+        category,
     )
 
 

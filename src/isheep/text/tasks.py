@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from isheep.records import Task
+from isheep.records import Task, to_json
 
 
 class BadRowError(ValueError):
@@ -45,6 +45,15 @@ def parse_rows(rows: Iterable[Any]) -> tuple[list[Task], list[str]]:
 
 def parse_row(row: Any, fallback_id: str) -> Task:
     """One decoded row -> Task. Raises BadRowError with the field and what was expected."""
+    task = _task(row, fallback_id)
+    try:
+        to_json(task).encode()
+    except UnicodeEncodeError:
+        raise BadRowError("holds half a surrogate pair (\\ud800 to \\udfff), which is not text") from None
+    return task
+
+
+def _task(row: Any, fallback_id: str) -> Task:
     if not isinstance(row, Mapping):
         raise BadRowError(f"expected a JSON object, found {type(row).__name__}")
     id = str(row.get("id") or fallback_id)
@@ -75,6 +84,8 @@ def _object(line: str) -> Any:
         return json.loads(line)
     except json.JSONDecodeError as error:
         raise BadRowError(f"not JSON: {error.msg} at column {error.colno}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; nested thousands deep
+        raise BadRowError(f"not JSON: {error}") from None
 
 
 def _self_instruct(row: Mapping[str, Any], id: str, category: str) -> Task:

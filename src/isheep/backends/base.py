@@ -131,8 +131,17 @@ Progress = Callable[[int, int], None]
 class Generator(Protocol):
     """Writes text."""
 
+    @property
+    def context(self) -> int:
+        """Tokens a prompt and its continuation may have together."""
+        ...
+
     def layout(self, name: str) -> Layout:
         """Resolve a layout's name ("auto" and "chat" need the tokenizer) to the layout itself."""
+        ...
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text."""
         ...
 
     def generate(self, requests: Sequence[Request], skip: Collection[str] = ()) -> Iterator[Completion]:

@@ -80,6 +80,10 @@ _ENDS = (
 )
 
 
+#: A context no shipped prompt fills.
+CONTEXT = 4096
+
+
 class FakeEngine:
     """Writes and scores from hashes of (model, prompt, seed)."""
 
@@ -88,6 +92,13 @@ class FakeEngine:
 
     def layout(self, name: str) -> Layout:
         return _layout(name)
+
+    @property
+    def context(self) -> int:
+        return CONTEXT
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        return [len(_tokens(text)) for text in texts]
 
     def generate(self, requests: Sequence[Request], skip: Collection[str] = ()) -> Iterator[Completion]:
         for request in sorted(requests, key=lambda r: (len(r.prompt), r.id)):

@@ -7,7 +7,8 @@ Every candidate becomes a record, with the reason when it was dropped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -19,7 +20,7 @@ from isheep.stages.stage import Context, OutsideFile, Settings, Stage, known_nam
 from isheep.text.draw import draw_shots
 from isheep.text.overlap import OverlapIndex
 from isheep.text.parse import parse_task_list, stop_text
-from isheep.text.prompts import request, task_list
+from isheep.text.prompts import list_item, request, task_list
 from isheep.text.rules import INSTRUCTION_RULES, instruction_reason
 
 
@@ -117,6 +118,49 @@ class Sieve:
         return "near_duplicate" if self.index.nearest(subject(instruction, input, s.overlap.on)) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Shots:
+    """The seed tasks that can be shown, with their lengths, and the room a prompt has for them."""
+
+    seeds: tuple[Task, ...]
+    tokens: Mapping[str, int]
+    room: int
+    count: int
+
+    @classmethod
+    def fitting(
+        cls, ctx: Context[InstructionsSettings], engine: Generator, seeds: Sequence[Task], header: str
+    ) -> Shots:
+        """Leave out seeds too long for this model's context, and say so. Raises YieldError when none is left."""
+        s = ctx.settings
+        items = [list_item(s.shots, seed.instruction, seed.input) + "\n" for seed in seeds]
+        # What the model writes gets max_tokens, or half of a context too small for that.
+        room = engine.context - min(s.max_tokens, engine.context // 2)
+        room -= engine.count([task_list(header, [])])[0]
+        tokens = {seed.id: n for seed, n in zip(seeds, engine.count(items), strict=True)}
+        short = tuple(seed for seed in seeds if tokens[seed.id] <= room)
+        if len(short) < len(seeds):
+            ctx.note(
+                f"{len(seeds) - len(short)} of {len(seeds)} seed tasks are too long to be shown to this model"
+            )
+        if not short:
+            raise YieldError(
+                f"no seed task fits into the model's context of {engine.context} tokens",
+                "give shorter seed tasks or lower instructions.max_tokens",
+            )
+        return cls(short, tokens, room, min(s.shots, len(short)))
+
+    def draw(self, seed: int) -> tuple[Task, ...]:
+        """`count` tasks at random, or as many of them as fit together, in the order drawn."""
+        shots: list[Task] = []
+        room = self.room
+        for task in draw_shots(self.seeds, len(self.seeds), seed):
+            if len(shots) < self.count and self.tokens[task.id] <= room:
+                room -= self.tokens[task.id]
+                shots.append(task)
+        return tuple(shots)
+
+
 def run(ctx: Context[InstructionsSettings]) -> Iterator[Record]:
     settings = ctx.settings
     seeds = ctx.read("seeds", Task)
@@ -128,14 +172,13 @@ def run(ctx: Context[InstructionsSettings]) -> Iterator[Record]:
     header = ctx.files["prompt"].read_text(encoding="utf-8")
     sieve = Sieve(settings, seeds, ctx.read("earlier", Instruction))
     texts, read = ctx.written(Completion), ctx.written(Instruction)
-    engine: Generator | None = None
+    engine = ctx.generator()
+    shots_of = Shots.fitting(ctx, engine, seeds, header)
     lean_rounds = round = 0
     ctx.report(0, settings.count, "tasks")
     while sieve.kept < settings.count:
-        requests, shots = _round(ctx, round, seeds, header)
-        missing = [r for r in requests if r.id not in texts]
-        if missing:
-            engine = engine or ctx.generator()
+        requests, shots = _round(ctx, round, shots_of, header)
+        if any(asked.id not in texts for asked in requests):
             for completion in engine.generate(requests, skip=texts.keys()):
                 texts[completion.id] = completion
                 yield completion
@@ -153,7 +196,7 @@ def run(ctx: Context[InstructionsSettings]) -> Iterator[Record]:
 
 
 def _round(
-    ctx: Context[InstructionsSettings], round: int, seeds: Sequence[Task], header: str
+    ctx: Context[InstructionsSettings], round: int, shots_of: Shots, header: str
 ) -> tuple[list[Request], dict[str, tuple[str, ...]]]:
     s = ctx.settings
     sampling = Sampling(s.max_tokens, s.temperature, s.top_p, stops=(stop_text(s.list_length), "\n\n\n"))
@@ -161,7 +204,7 @@ def _round(
     shots: dict[str, tuple[str, ...]] = {}
     for number in range(round * s.lists_per_round, (round + 1) * s.lists_per_round):
         id = f"{ctx.iteration}.{number:06d}"
-        drawn = draw_shots(seeds, s.shots, ctx.seed(id, "shots"))
+        drawn = shots_of.draw(ctx.seed(id, "shots"))
         prompt = task_list(header, [(task.instruction, task.input) for task in drawn])
         shots[id] = tuple(task.id for task in drawn)
         requests.append(Request(id, prompt, sampling, ctx.seed(id, "list")))

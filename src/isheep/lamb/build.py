@@ -1,0 +1,282 @@
+"""Pre-trains lamb from nothing: corpus, tokenizer, a Llama of one million parameters, one pass over the tokens.
+
+The only file of lamb that knows torch. A build is a function of (seed, tokens); it writes a checkpoint every so many
+steps by rename, so a killed build goes on where it was and, on the same machine, ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib import resources
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isheep.lamb import tokenizer as lamb_tokenizer
+from isheep.lamb.corpus import END, documents
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from tokenizers import Tokenizer
+
+CONTEXT = 256
+BATCH = 16
+RATE, WARM_UP, COOL_DOWN, DECAY, CLIP = 6e-3, 100, 0.35, 0.1, 1.0
+TOKENS = 8_000_000
+_TOKENIZER_DOCUMENTS = 20_000
+_CHUNK = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is. `phase` is "corpus" or "training"; `done` and `total` count tokens in both."""
+
+    phase: str
+    done: int
+    total: int
+    tokens_per_second: float
+    seconds_left: float
+    loss: float | None = None
+
+
+def build(
+    out: Path,
+    *,
+    seed: int = 0,
+    tokens: int = TOKENS,
+    threads: int = 1,
+    resume: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+    device: str = "cpu",
+    checkpoint_every: int = 200,
+) -> Path:
+    """Pre-train lamb into the folder `out`, in plain Hugging Face form; returns `out`.
+
+    Unfinished work stands in `out`/.build and is taken up again unless `resume` is false. Raising from `progress`
+    (Ctrl-C, say) leaves a build that can be resumed.
+    """
+    import torch
+
+    if threads == 1:
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    torch.set_num_threads(threads)
+    tell = progress or (lambda _: None)
+    work = out / ".build"
+    identity = {"seed": seed, "tokens": tokens}
+    if not resume:
+        shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    tokenizer = _tokenizer(work, seed)
+    rows = _rows(work, seed, tokens, threads, tell)
+    torch.manual_seed(seed)
+    model = new_model(tokenizer.eos_token_id, tokenizer.pad_token_id).to(device)
+    _train(model, rows, work / "checkpoint.pt", identity, device, checkpoint_every, tell)
+    _save(out, model, tokenizer, seed, tokens)
+    shutil.rmtree(work)
+    return out
+
+
+def new_model(eos: int, pad: int) -> Any:
+    """An untrained lamb: a Llama of 0.98M parameters with tied embeddings."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=lamb_tokenizer.VOCABULARY,
+        hidden_size=128,
+        intermediate_size=384,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=eos,
+        pad_token_id=pad,
+    )
+    return LlamaForCausalLM(config)
+
+
+def _tokenizer_file(work: Path, seed: int) -> Path:
+    return work / f"tokenizer-{seed}.json"
+
+
+def _tokenizer(work: Path, seed: int) -> Any:
+    from tokenizers import Tokenizer
+
+    path = _tokenizer_file(work, seed)
+    if not path.exists():
+        learnt = lamb_tokenizer.train(documents(seed, 0, _TOKENIZER_DOCUMENTS))
+        _write(path, lambda aside: learnt.save(str(aside)))
+    return lamb_tokenizer.as_pretrained(Tokenizer.from_file(str(path)), CONTEXT)
+
+
+def _rows(work: Path, seed: int, tokens: int, threads: int, tell: Callable[[Progress], None]) -> np.ndarray:
+    """The corpus as packed rows of CONTEXT tokens, documents joined by the end token; kept on disk for a resume."""
+    import numpy as np
+
+    count = max(BATCH, tokens // CONTEXT // BATCH * BATCH)
+    path = work / f"rows-{seed}-{count}.npy"
+    if not path.exists():
+        packed = np.zeros(count * CONTEXT, dtype=np.uint16)
+        filled, began = 0, time.monotonic()
+        for ids in _encoded(_tokenizer_file(work, seed), seed, threads):
+            taken = min(len(ids), len(packed) - filled)
+            packed[filled : filled + taken] = ids[:taken]
+            filled += taken
+            rate = filled / max(time.monotonic() - began, 1e-9)
+            tell(Progress("corpus", filled, len(packed), rate, (len(packed) - filled) / rate))
+            if filled == len(packed):
+                break
+        _write(path, lambda aside: _save_array(aside, packed.reshape(count, CONTEXT)))
+    rows: np.ndarray = np.load(path)
+    return rows
+
+
+def _save_array(path: Path, array: np.ndarray) -> None:
+    import numpy as np
+
+    with path.open("wb") as file:
+        np.save(file, array)
+
+
+def _encoded(tokenizer_file: Path, seed: int, threads: int) -> Iterator[list[int]]:
+    """Chunks of the corpus as token ids, in order, without end; on several processes where threads allow."""
+    encode = partial(_encode_chunk, str(tokenizer_file), seed)
+    if threads == 1:
+        yield from map(encode, itertools.count())
+        return
+    with ProcessPoolExecutor(threads, mp_context=get_context("spawn")) as pool:
+        ahead = deque(pool.submit(encode, chunk) for chunk in range(2 * threads))
+        for chunk in itertools.count(2 * threads):
+            yield ahead.popleft().result()
+            ahead.append(pool.submit(encode, chunk))
+
+
+def _encode_chunk(tokenizer_file: str, seed: int, chunk: int) -> list[int]:
+    tokenizer = _load(tokenizer_file)
+    end = tokenizer.token_to_id(END) or 0
+    texts = list(documents(seed, chunk * _CHUNK, (chunk + 1) * _CHUNK))
+    return [i for encoded in tokenizer.encode_batch(texts) for i in (*encoded.ids, end)]
+
+
+@cache
+def _load(path: str) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(path)
+
+
+def _train(
+    model: Any,
+    rows: np.ndarray,
+    checkpoint: Path,
+    identity: dict[str, int],
+    device: str,
+    checkpoint_every: int,
+    tell: Callable[[Progress], None],
+) -> None:
+    import torch
+
+    steps = len(rows) // BATCH
+    optimizers = _optimizers(model, device)
+    first = _restore(checkpoint, identity, model, optimizers)
+    model.train()
+    half = _has_fast_bf16(device)
+    began = time.monotonic()
+    for step in range(first, steps):
+        for group in (g for o in optimizers for g in o.param_groups):
+            group["lr"] = RATE * _schedule(step, steps)
+        batch = torch.from_numpy(rows[step * BATCH : (step + 1) * BATCH].astype("int64")).to(device)
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
+            loss = model(input_ids=batch, labels=batch).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        done = step + 1
+        if done % checkpoint_every == 0 and done < steps:
+            state = {
+                "identity": identity,
+                "step": done,
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+            }
+            _write(checkpoint, lambda aside, state=state: torch.save(state, aside))  # type: ignore[misc]
+        if done % 20 == 0 or done == steps:
+            rate = (done - first) * BATCH * CONTEXT / max(time.monotonic() - began, 1e-9)
+            left = (steps - done) * BATCH * CONTEXT / rate
+            tell(Progress("training", done * BATCH * CONTEXT, rows.size, rate, left, float(loss.detach())))
+
+
+def _has_fast_bf16(device: str) -> bool:
+    """Whether bf16 is done in hardware; emulated, it is three times slower than fp32."""
+    import torch
+
+    if device != "cpu":
+        return bool(torch.cuda.is_bf16_supported())
+    return any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def _schedule(step: int, steps: int) -> float:
+    """Linear warm-up, a plain, and a linear way down over the last third."""
+    return min(1.0, (step + 1) / WARM_UP, (steps - step) / max(1.0, steps * COOL_DOWN))
+
+
+def _optimizers(model: Any, device: str) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the layers, AdamW for the rest; Muon learnt this corpus in fewer tokens."""
+    import torch
+
+    inner = [p for n, p in model.named_parameters() if p.dim() == 2 and "embed" not in n]
+    rest = [p for n, p in model.named_parameters() if not (p.dim() == 2 and "embed" not in n)]
+    return [
+        torch.optim.Muon(inner, lr=RATE, weight_decay=DECAY, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr=RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+    ]
+
+
+def _restore(
+    path: Path, identity: dict[str, int], model: Any, optimizers: list[torch.optim.Optimizer]
+) -> int:
+    """Take up a checkpoint of this very build; anything else is left alone and training starts at step 0."""
+    import torch
+
+    if not path.exists():
+        return 0
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["identity"] != identity:
+        return 0
+    model.load_state_dict(state["model"])
+    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+    return int(state["step"])
+
+
+def _save(out: Path, model: Any, tokenizer: Any, seed: int, tokens: int) -> None:
+    from transformers import GenerationConfig
+
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    model.eval().float().cpu().save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    card = (resources.files("isheep") / "lamb" / "card.md").read_text("utf-8")
+    (out / "README.md").write_text(
+        card.replace("{seed}", str(seed)).replace("{tokens}", f"{tokens:,}"), "utf-8"
+    )
+
+
+def _write(path: Path, save: Callable[[Path], None]) -> None:
+    """Write aside, then rename: a kill leaves the old file or the new one, never half of one."""
+    aside = path.with_name(path.name + ".aside")
+    save(aside)
+    aside.replace(path)

@@ -6,18 +6,37 @@ Drawn anew from the store whenever it is asked for; it holds times, so it is no 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+from isheep.report.markdown import markdown
+from isheep.report.origin import RECIPE_FILE, recipe_yaml
+from isheep.report.page import page
+from isheep.report.samples import sample_records
 from isheep.report.summary import summarize
 from isheep.runs import Run
 
-__all__ = ["summarize", "write_report"]
+__all__ = ["sample_records", "summarize", "write_report"]
 
 
 def write_report(run: Run) -> Path:
-    """Write summary.json, report.md and report.html; the path of the last."""
+    """Write summary.json, report.md, report.html and the recipe beside them; the path of the page.
+
+    Works on a run in any state. Each file is replaced at once: a reader sees the old one or the new one.
+    """
     summary = summarize(run)
+    samples = {t: sample_records(run, t, run.recipe.report.samples) for t in range(run.recipe.iterations)}
     run.folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-    (run.folder / "summary.json").write_text(text + "\n", encoding="utf-8")
-    return run.folder / "summary.json"
+    plain = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+    _write(run.folder / "summary.json", plain + "\n")
+    _write(run.folder / RECIPE_FILE, recipe_yaml(run))
+    _write(run.folder / "report.md", markdown(run, summary, samples))
+    target = run.folder / "report.html"
+    _write(target, page(run, summary, samples))
+    return target
+
+
+def _write(path: Path, text: str) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    aside.replace(path)

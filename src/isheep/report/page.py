@@ -1,0 +1,261 @@
+"""report.html: one file that opens from disk, asks the network for nothing, and runs no script.
+
+The order is the reader's: did it work, what happened in each iteration, what did the model write, where does it come
+from. Everything goes through `el`, which escapes whatever is not markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from isheep.report import figures
+from isheep.report.figures import Figure, model_name
+from isheep.report.markup import Child, Html, el, join
+from isheep.report.numbers import NONE, count, duration, fixed, percent, points, short_count
+from isheep.report.origin import RECIPE_FILE, REPRODUCE, finished, provenance_table, recipe_yaml, step_table
+from isheep.report.sample_view import sample_view
+from isheep.report.tables import Table, cost_table, dropped_table, iteration_table, score_tables
+from isheep.report.verdict import DECODING_WORDS, gain_of, score_of, sign
+from isheep.runs import Run
+
+#: Nothing may be loaded and nothing may run, whatever a model wrote.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+#: The page stays below this many bytes; sample texts are cut shorter until it does.
+MAX_BYTES = 1_000_000
+_CUTS = (700, 300, 120, 50)
+
+#: Verdict -> what the pill says, and its colour.
+STATUS: Mapping[str, tuple[str, str]] = {
+    "improved": ("Improved", "good"),
+    "no_difference": ("No clear difference", "calm"),
+    "worse": ("Worse", "bad"),
+    "mixed": ("Mixed", "warn"),
+    "base_only": ("Not known", "calm"),
+    "not_tested": ("Not known", "calm"),
+}
+Entry = Mapping[str, Any]
+
+
+def page(run: Run, summary: Entry, samples: Mapping[int, Entry]) -> str:
+    """The whole page. `samples`: by iteration, as `sample_records` gives them."""
+    made = ""
+    for limit in _CUTS:
+        made = _page(run, summary, samples, limit)
+        if len(made.encode()) < MAX_BYTES:
+            break
+    return made
+
+
+def _page(run: Run, summary: Entry, samples: Mapping[int, Entry], limit: int) -> str:
+    sections = [(id, title, join(body)) for id, title, body in _sections(run, summary, samples, limit)]
+    sections = [(id, title, body) for id, title, body in sections if body]
+    css = Html(Path(__file__).with_name("style.css").read_text(encoding="utf-8"))
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name="color-scheme", content="light dark"),
+        el("meta", name="referrer", content="no-referrer"),
+        el("title", f"{summary['run']}: isheep report"),
+        el("style", css),
+    )
+    links = el("nav", [el("a", title, href=f"#{id}") for id, title, _ in sections], aria_label="Sections")
+    body = el(
+        "body",
+        _header(run, summary, links),
+        el(
+            "main",
+            _first_screen(summary),
+            [el("section", el("h2", title), content, id=id) for id, title, content in sections],
+        ),
+        _footer(),
+    )
+    return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n'
+
+
+def _header(run: Run, summary: Entry, links: Html) -> Html:
+    planned = len(summary["iterations"]) - 1
+    facts = [
+        f"recipe {summary['recipe']}",
+        f"base model {summary['model']}",
+        f"seed {summary['seed']}",
+        f"{planned} iteration{'s' * (planned != 1)}",
+        f"{duration(summary['totals']['seconds'])}",
+        f"{short_count(summary['totals']['tokens'])} tokens",
+        finished(run)[:10],
+    ]
+    meta = join([el("span", fact) for fact in facts if fact], " · ")
+    return el(
+        "header", el("h1", el("small", "isheep report / "), summary["run"]), el("p", meta, cls="meta"), links
+    )
+
+
+def _first_screen(summary: Entry) -> Html:
+    """Did it work? In words, in five figures, in two plots."""
+    found = summary["verdict"]
+    words, colour = STATUS[found["status"]]
+    unfinished = None if summary["complete"] else el("span", "Unfinished run", cls="pill")
+    verdict = el("section", el("span", words, cls="pill"), " ", unfinished, el("h2", found["headline"]),
+                 cls=f"verdict {colour}", aria_label="Verdict")  # fmt: skip
+    warned = summary["warnings"]
+    listed = el("ul", [el("li", text) for text in warned])
+    box = (
+        el("section", el("strong", "Look at this first"), listed, cls="box", aria_label="Warnings")
+        if warned
+        else None
+    )
+    details = el("div", el("ul", [el("li", text) for text in found["details"]]), cls="details")
+    plots = _grid(figures.score_figures(summary))
+    return join([verdict, _tiles(summary), box, plots, details if found["details"] else None])
+
+
+def _tiles(summary: Entry) -> Html:
+    found, entries = summary["verdict"], summary["iterations"]
+    tiles: list[Html] = []
+    if found["task"] and found["last"] is not None:
+        cell = (found["task"], found["decoding"])
+        before, after = score_of(entries[0], *cell), score_of(entries[found["last"]], *cell)
+        change = gain_of(entries[found["last"]], *cell)
+        if before and after and change:
+            decoding = DECODING_WORDS.get(found["decoding"], found["decoding"])
+            span = f"95 % interval {points(change['ci_low'])} to {points(change['ci_high'])}"
+            scores = f"{100 * before['value']:.1f} → {percent(after['value'])}"
+            tiles.append(_tile("Right answers", scores, f"base → M{found['last']}, {decoding}"))
+            look = {1: "good", -1: "bad"}.get(sign(change), "")
+            tiles.append(_tile("Gain, in points", points(change["value"]), span, look))
+    judged = [e for e in entries if e["assessment"]["auroc"] is not None]
+    if judged:
+        values = " → ".join(dict.fromkeys(fixed(e["assessment"]["auroc"]) for e in (judged[0], judged[-1])))
+        tiles.append(_tile("Judge's AUROC", values, "0.5 is chance, 1 never errs"))
+    answers, kept = (sum(e[name] for e in entries) for name in ("responses", "kept"))
+    if answers:
+        tiles.append(
+            _tile("Pairs kept", count(kept), f"{percent(kept / answers, 0)} of {count(answers)} answers")
+        )
+    totals = summary["totals"]
+    tiles.append(_tile("Time", duration(totals["seconds"]), f"{short_count(totals['tokens'])} tokens"))
+    return el("dl", tiles, cls="tiles")
+
+
+def _tile(name: str, big: str, small: str, look: str = "") -> Html:
+    return el(
+        "div",
+        el("dt", name),
+        el("dd", big, cls=f"big {look}".strip()),
+        el("dd", small, cls="small"),
+        cls="tile",
+    )
+
+
+def _sections(
+    run: Run, summary: Entry, samples: Mapping[int, Entry], limit: int
+) -> Iterable[tuple[str, str, Child]]:
+    """(anchor, title, content); one without content is left out."""
+    made = [t for t in (dropped_table(summary), cost_table(summary)) if t]
+    dropped, cost = (next((t for t in made if t.columns[0] == n), None) for n in ("reason", "stage"))
+    yield "iterations", "Iterations", [
+        _lead("M0 is the base model; M1 is what it became by training on what M0 wrote, and so on. – means not done, "
+              "not asked, or not known."),
+        [table_view(t) for t in score_tables(summary)],
+        table_view(iteration_table(summary)),
+    ]  # fmt: skip
+    funnels = list(figures.funnel_figures(summary))
+    if funnels:
+        yield "funnel", "Funnel", [
+            _lead("From what the model wrote to what is trained on. Grey is what each reason took away."),
+            _grid(funnels, "grid three"),
+            table_view(dropped) if dropped else None,
+        ]  # fmt: skip
+    histograms = list(figures.histogram_figures(summary))
+    if histograms:
+        across = sum(f.title.startswith(histograms[0].title.split(",")[0]) for f in histograms)
+        yield "scores", "Scores the judge gave", [
+            _lead("Rounded to whole scores. A judge that gives everything the same score separates nothing."),
+            _grid(histograms, "grid three" if across != 2 else "grid"),
+        ]  # fmt: skip
+    lengths, duplicates = list(figures.length_figures(summary)), figures.duplicate_figure(summary)
+    if lengths or duplicates:
+        yield "text", "Lengths and duplicates", [
+            _lead("Answers that shrink and tasks that repeat are the first signs of collapse."),
+            _grid([*lengths, *([duplicates] if duplicates else [])], "grid three"),
+        ]  # fmt: skip
+    loss, costs = figures.loss_figure(summary), list(figures.cost_figures(summary))
+    if loss or costs:
+        yield "training", "Training and cost", [
+            _grid([*([loss] if loss else []), *costs]),
+            table_view(cost) if cost else None,
+        ]  # fmt: skip
+    shown = [(t, s) for t, s in samples.items() if any(s.values())]
+    if shown:
+        yield "samples", "What the model wrote", [
+            _lead("Drawn at random by the hash of each record's id. Characters that would hide something are shown "
+                  "by their number; long texts are cut."),
+            [sample_view(t, model_name(t), s, limit, opened=t == shown[-1][0]) for t, s in shown],
+        ]  # fmt: skip
+    yield "origin", "Recipe and origin", _origin(run, summary)
+
+
+def _origin(run: Run, summary: Entry) -> Iterable[Child]:
+    notes = [f"Iteration {e['iteration']}: {note}" for e in summary["iterations"] for note in e["notes"]]
+    yield el("p", "This run again, from ", el("a", RECIPE_FILE, href=RECIPE_FILE), " beside this page: ",
+             el("code", REPRODUCE))  # fmt: skip
+    yield el("p", "All figures: ", el("a", "summary.json", href="summary.json"), ". The same without plots: ",
+             el("a", "report.md", href="report.md"), ".")  # fmt: skip
+    if notes:
+        yield _folded("Notes the steps left", el("ul", [el("li", note) for note in notes]))
+    yield _folded("Recipe, with every default", el("pre", recipe_yaml(run), tabindex=0))
+    for table in (step_table(run), provenance_table(run)):
+        if table.rows:
+            yield _folded(table.caption, table_view(table, captioned=False))
+
+
+def _folded(title: str, *content: Child) -> Html:
+    return el("details", el("summary", title), *content)
+
+
+def _lead(text: str) -> Html:
+    return el("p", text, cls="lead")
+
+
+def _grid(made: Iterable[Figure], cls: str = "grid") -> Html:
+    shown = [
+        el("figure", el("h3", f.title), f.plot, el("figcaption", f.note) if f.note else None) for f in made
+    ]
+    return el("div", shown, cls=cls) if shown else Html("")
+
+
+def table_view(table: Table, captioned: bool = True) -> Html:
+    """A table in a box that scrolls sideways by itself, so the page never does."""
+    heads = el("tr", [el("th", name, scope="col") for name in table.columns])
+    rows = [
+        el(
+            "tr",
+            el("th", row[0], scope="row"),
+            [_cell(name, text) for name, text in zip(table.columns[1:], row[1:], strict=True)],
+        )
+        for row in table.rows
+    ]
+    return el(
+        "div",
+        el(
+            "table",
+            el("caption", table.caption) if captioned else None,
+            el("thead", heads),
+            el("tbody", rows),
+            cls="numeric" if table.numeric else None,
+        ),
+        cls="scroll", tabindex=0, role="region", aria_label=table.caption,
+    )  # fmt: skip
+
+
+def _cell(column: str, text: str) -> Html:
+    return el(
+        "td", text or NONE if column != "meaning" else text, cls="words" if column == "meaning" else None
+    )
+
+
+def _footer() -> Html:
+    return el("footer", "Made by isheep from the manifests and records of this run. No script, no network.")

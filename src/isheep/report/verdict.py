@@ -1,0 +1,217 @@
+"""Did it work? The headline and the warnings of a run, computed from its summary.
+
+Knows: the summary's figures. Says only what they carry: an interval that includes 0 is no improvement, a run without a
+test is not known to have worked, and whatever the interval covers is said next to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from isheep.report.numbers import duration, gain, percent, points
+
+#: Fewer pairs than this teach little but the form of an answer.
+FEW_PAIRS = 50
+#: A judge below this hardly tells right answers from wrong ones (0.5 is chance).
+WEAK_JUDGE = 0.6
+#: More than this share of scores in the top bin (9.5 and above): the scale no longer separates anything.
+SATURATED = 0.6
+#: A rise of the share of very short answers since iteration 0 by more than this: the model falls silent.
+SHORTER = 0.15
+#: A tuned model that ends fewer of its answers by itself has not learned to stop.
+ENDED = 0.95
+
+DECODING_WORDS = {"greedy": "greedy", "sampled": "sampled at T = 1"}
+Entry = Mapping[str, Any]
+
+
+def verdict(summary: Entry) -> dict[str, Any]:
+    """`status` (improved, no_difference, worse, mixed, base_only, not_tested), `headline`, `details`, and the cell of
+    the scores it speaks of: `task`, `decoding`, `last` and `best` iteration."""
+    cell = headline_cell(summary)
+    if cell is None:
+        return {
+            **_untested(summary),
+            "details": [],
+            "task": None,
+            "decoding": None,
+            "last": None,
+            "best": None,
+        }
+    task, decoding = cell
+    gains = {e["iteration"]: g for e in summary["iterations"] if (g := gain_of(e, task, decoding))}
+    made: dict[str, Any] = {"task": task, "decoding": decoding, "last": max(gains, default=None)}
+    made["best"] = max(gains, key=lambda t: (gains[t]["value"], -t), default=None)
+    status, headline = _tested(summary, made) if gains else _base_only(summary, task, decoding)
+    return {"status": status, "headline": headline, "details": list(_details(summary, made)), **made}
+
+
+def headline_cell(summary: Entry) -> tuple[str, str] | None:
+    """(task, decoding) of the figure the headline speaks of: the recipe's first test, greedy where there is greedy."""
+    cells = [(s["task"], s["metric"]) for e in summary["iterations"] for s in e["scores"]]
+    tasks = sorted({task for task, _ in cells}, key=lambda t: (_order(summary["tests"], t), t))
+    for task in tasks:
+        for decoding in DECODING_WORDS:
+            if (task, f"accuracy_{decoding}") in cells:
+                return task, decoding
+    return None
+
+
+def _order(names: Sequence[str], name: str) -> int:
+    return names.index(name) if name in names else len(names)
+
+
+def score_of(entry: Entry, task: str, decoding: str, metric: str = "accuracy") -> dict[str, Any] | None:
+    """A model's headline figure (the base model's in its best layout)."""
+    found = (s for s in entry["scores"] if (s["task"], s["metric"]) == (task, f"{metric}_{decoding}"))
+    return next(found, None)
+
+
+def gain_of(entry: Entry, task: str, decoding: str) -> dict[str, Any] | None:
+    """A model's paired difference to the base model."""
+    found = (g for g in entry["gain"] if (g["task"], g["metric"]) == (task, f"accuracy_{decoding}"))
+    return next(found, None)
+
+
+def own_layout(summary: Entry) -> str | None:
+    """The run's own layout, where a step has told it."""
+    for entry in summary["iterations"][1:]:
+        for told in (entry["train"], *entry["scores"]):
+            if told:
+                return str(told["layout"])
+    return None
+
+
+def own_layout_score(summary: Entry, task: str, decoding: str) -> dict[str, Any] | None:
+    """The base model's figure in the run's own layout, when that is not its best one."""
+    wanted = f"accuracy_{decoding}@{own_layout(summary)}"
+    base = summary["iterations"][0]
+    return next((s for s in base["scores"] if (s["task"], s["metric"]) == (task, wanted)), None)
+
+
+def sign(cell: Entry) -> int:
+    """1: the interval lies above 0; -1: below; 0: it includes 0."""
+    return int(cell["ci_low"] > 0) - int(cell["ci_high"] < 0)
+
+
+def _untested(summary: Entry) -> dict[str, str]:
+    if not summary["tests"]:
+        text = "Not known: this run has no test (evaluate.tasks is empty), so nobody can say whether it improved."
+    else:
+        text = "Not known yet: no model of this run has been tested so far."
+    return {"status": "not_tested", "headline": text}
+
+
+def _base_only(summary: Entry, task: str, decoding: str) -> tuple[str, str]:
+    base = score_of(summary["iterations"][0], task, decoding)
+    figure = (
+        f"it gets {percent(base['value'])} of the {task} prompts right" if base else "its score is missing"
+    )
+    if len(summary["iterations"]) == 1:
+        return "base_only", f"Only the base model was tested, as the recipe has no iterations: {figure}."
+    return "base_only", f"Not known yet: only the base model has been tested so far; {figure}."
+
+
+def _tested(summary: Entry, cell: Entry) -> tuple[str, str]:
+    """Status and headline of the last tested model against the base model."""
+    task, decoding, last = cell["task"], cell["decoding"], cell["last"]
+    entries = summary["iterations"]
+    change = gain_of(entries[last], task, decoding)
+    after, before = (score_of(entries[t], task, decoding) for t in (last, 0))
+    assert change is not None
+    assert after is not None
+    assert before is not None
+    planned = len(entries) - 1
+    after_words = f"after {last} iteration{'s' * (last > 1)}"
+    if not summary["complete"]:
+        after_words = f"so far ({last} of {planned} iterations tested)"
+    scores = f"the model gets {percent(after['value'])} of the held-out prompts right"
+    span = f"95 % interval {points(change['ci_low'])} to {points(change['ci_high'])}"
+    base = percent(before["value"])
+    size = f"{points(abs(change['value'])).lstrip('+')} points"
+    signs = {sign(g) for g in entries[last]["gain"]}
+    head = sign(change)
+    if head > 0:
+        text = f"{after_words} {scores}, {size} more than the base model's {base} ({span})."
+        lead, status = "It worked:", "improved"
+    elif head < 0:
+        text = f"{after_words} {scores}, {size} fewer than the base model's {base} ({span})."
+        lead, status = "It got worse:", "worse"
+    else:
+        text = (
+            f"{after_words} {scores}, the base model {base}; a change of {points(change['value'])} points "
+            f"may be chance ({span})."
+        )
+        lead, status = "No clear difference:", "no_difference"
+    if head and -head in signs:
+        lead, status = "Mixed, some figures rose and some fell:", "mixed"
+    return status, f"{lead} {text}"
+
+
+def _details(summary: Entry, cell: Entry) -> Iterator[str]:
+    """What a careful reader needs next to the headline."""
+    entries, task, decoding = summary["iterations"], cell["task"], cell["decoding"]
+    last, best = cell["last"], cell["best"]
+    if not summary["complete"]:
+        yield f"This run is unfinished; the next step is {summary['next']}. Run the recipe again and it goes on there."
+    if last is not None and best != last:
+        yield (
+            f"The best model is M{best}: {gain(gain_of(entries[best], task, decoding))} points. "
+            "It was picked on these same prompts, so expect somewhat less elsewhere."
+        )
+    for other in entries[last]["gain"] if last is not None else []:
+        other_decoding = other["metric"].removeprefix("accuracy_")
+        if (other["task"], other_decoding) != (task, decoding):
+            before, after = (score_of(entries[t], other["task"], other_decoding) for t in (0, last))
+            if before and after:
+                name = DECODING_WORDS.get(other_decoding, other_decoding)
+                where = "" if other["task"] == task else f"{other['task']}, "
+                values = f"{percent(before['value'])} → {percent(after['value'])}"
+                yield f"{where}{name}: {values}, {gain(other)} points.".capitalize()
+    own = own_layout_score(summary, task, decoding)
+    base = score_of(entries[0], task, decoding)
+    if own and base:
+        yield (
+            f"The base model is scored in the layout that suits it best ({base['layout']}). In the run's own layout "
+            f"({own['layout']}) it gets {percent(own['value'])}."
+        )
+    if base:
+        yield (
+            f"Intervals cover the choice of the {base['n']} test prompts, for one training seed ({summary['seed']}). "
+            "They do not cover training: another seed gives another model, so repeat with other seeds before you "
+            "rely on a small difference."
+        )
+
+
+def warnings(summary: Entry) -> list[str]:
+    """Signs that something is amiss, in words, each with its iteration."""
+    return [
+        f"Iteration {e['iteration']}: {text}" for e in summary["iterations"] for text in _amiss(summary, e)
+    ]
+
+
+def _amiss(summary: Entry, entry: Entry) -> Iterator[str]:
+    judged = entry["assessment"]
+    if "filter" in entry["keys"] and entry["kept"] < FEW_PAIRS:
+        yield f"only {entry['kept']} pairs were kept (fewer than {FEW_PAIRS})."
+    if judged["auroc"] is not None and judged["auroc"] < WEAK_JUDGE:
+        yield f"the judge hardly tells right from wrong (AUROC {judged['auroc']:.2f}; 0.5 is chance)."
+    for scale, figures in judged["scales"].items():
+        total = sum(figures["histogram"]) if figures else 0
+        if figures and total and figures["histogram"][-1] / total > SATURATED:
+            top = percent(figures["histogram"][-1] / total, 0)
+            yield f"{top} of the {scale} scores are 9.5 or above: the scale no longer separates answers."
+    first, here = summary["iterations"][0]["lengths"]["all"], entry["lengths"]["all"]
+    if first and here and here["short"] - first["short"] > SHORTER:
+        rise = f"{percent(first['short'], 0)} → {percent(here['short'], 0)}"
+        yield f"the share of very short answers rose ({rise} since iteration 0): the model may be falling silent."
+    for s in entry["scores"] if entry["iteration"] else []:
+        if s["metric"].startswith("ended_") and "@" not in s["metric"] and s["value"] < ENDED:
+            how = DECODING_WORDS.get(s["metric"].removeprefix("ended_"), s["metric"])
+            yield f"the tuned model ends only {percent(s['value'])} of its answers by itself ({s['task']}, {how})."
+
+
+def cost_words(summary: Entry) -> str:
+    """Time of all steps together."""
+    return duration(summary["totals"]["seconds"])

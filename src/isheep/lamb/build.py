@@ -34,6 +34,8 @@ RATE, WARM_UP, COOL_DOWN, DECAY, CLIP = 6e-3, 100, 0.35, 0.1, 1.0
 TOKENS = 8_000_000
 _TOKENIZER_DOCUMENTS = 20_000
 _CHUNK = 2_000
+#: Steps between two words to `progress`.
+TELL_EVERY = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,10 +211,10 @@ def _train(
                 "identity": identity,
                 "step": done,
                 "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
+                "optimizers": [o.state_dict() for o in optimizers],
             }
             _write(checkpoint, lambda aside, state=state: torch.save(state, aside))  # type: ignore[misc]
-        if done % 20 == 0 or done == steps:
+        if done % TELL_EVERY == 0 or done == steps:
             rate = (done - first) * BATCH * CONTEXT / max(time.monotonic() - began, 1e-9)
             left = (steps - done) * BATCH * CONTEXT / rate
             tell(Progress("training", done * BATCH * CONTEXT, rows.size, rate, left, float(loss.detach())))

@@ -120,7 +120,8 @@ _LOOKUPS = (
     ),
     Family(
         "letter_before", "letters", 0.85, BEFORE, rules.pick(facts.LETTERS[1:-1]),
-        rules.in_row(facts.LETTERS, -1, False), "Before {a} comes {r}.", rules.sure(rules.in_row(facts.LETTERS, 1, False)),
+        rules.in_row(facts.LETTERS, -1, False), "Before {a} comes {r}.",
+        rules.sure(rules.in_row(facts.LETTERS, 1, False)),
     ),
     Family(
         "first_letter", "letters", 0.45,

@@ -6,6 +6,7 @@ Knows: names and paths. A shipped name ("lamb") wins over a path of the same spe
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGE: Path = Path(__file__).parent
@@ -19,15 +20,19 @@ def shipped(folder: str, suffix: str) -> dict[str, Path]:
     return {str(p.relative_to(root))[: -len(suffix)]: p for p in sorted(root.glob(f"*{suffix}"))}
 
 
-def locate(name: str, folder: str, suffix: str, beside: Path | None = None) -> Path | str:
+def locate(name: str, folder: str, suffix: str, beside: Sequence[Path] = ()) -> Path | str:
     """The file that `name` stands for, or a sentence that says why there is none.
 
-    Tried in order: a path from the working directory, a path beside the recipe file, a shipped name.
+    Tried in order: a path from the working directory, a path from the folders in `beside` (those of the recipe and
+    of what it extends), a shipped name.
     """
-    path = Path(name).expanduser()
-    for candidate in (path, *((beside / path,) if beside else ())):
-        if candidate.exists() and (candidate.is_file() or any(c in name for c in "./\\")):
-            return candidate.resolve()
+    try:
+        path = Path(name).expanduser()
+        for candidate in (path, *(place / path for place in beside)):
+            if candidate.exists() and (candidate.is_file() or any(c in name for c in "./\\")):
+                return candidate.resolve()
+    except (OSError, RuntimeError) as error:  # a name too long for a path; a home nobody has
+        return f"{name[:60]!r} is no path: {getattr(error, 'strerror', None) or error}"
     known = shipped(folder, suffix)
     if name in known:
         return known[name]

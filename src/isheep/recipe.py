@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from isheep import recipe_text
 from isheep.backends import ENGINES, TRAINERS
 from isheep.errors import RecipeError
 from isheep.files import locate, shipped
@@ -24,11 +24,11 @@ from isheep.stages.filter import FilterSettings
 from isheep.stages.instructions import InstructionsSettings
 from isheep.stages.responses import ResponsesSettings
 from isheep.stages.seeds import SeedsSettings
-from isheep.stages.stage import Settings, known_names, outside_files
+from isheep.stages.stage import OutsideFile, Settings, known_names, outside_files
 from isheep.stages.train import TrainSettings
 
 #: A shipped test set is a file of this name in a folder of the package: "lamb" is lamb/held_out.jsonl.
-TEST_SUFFIX = "/held_out.jsonl"
+TEST_FILE = OutsideFile(".", "/held_out.jsonl", is_data=True)
 
 
 class ModelSettings(Settings):
@@ -89,7 +89,7 @@ class Recipe(Settings):
     """Names the run's folder in the store."""
     description: str = ""
     """One line for `isheep recipes`."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     """The seed of every random draw; part of every key."""
     iterations: int = Field(3, ge=0)
     """T of Algorithm 1 (paper: gains last 2 iterations at 1.8B to 14B, 3 at 32B, 5 at 72B); 0 only tests the base."""
@@ -116,6 +116,15 @@ class Recipe(Settings):
     runtime: RuntimeSettings = RuntimeSettings()
     """How to run; never part of a key."""
 
+    @model_validator(mode="after")
+    def _possible(self) -> Recipe:
+        chosen = self.filter
+        if self.assessment.level == "none" and chosen.keep_fraction is not None and chosen.by == "score":
+            raise ValueError(
+                "filter.by: there is no score to keep the best by, as assessment.level is 'none'; set it to 'random'"
+            )
+        return self
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -134,24 +143,22 @@ def load_recipe(
     `changes`: top-level fields (seed=3, name="x"); None means unchanged. Raises RecipeError with all mistakes at once.
     """
     beside: Path | None = None
-    mistakes: list[str] = []
-    if isinstance(source, Mapping):
-        data = dict(source)
-    else:
+    if not isinstance(source, Mapping):
         path = recipe_path(source)
-        beside = path.parent
-        data = _read(path)
-    data = _extended(data, beside)
-    for text in overrides:
-        mistakes += _override(data, text)
-    for key, value in changes.items():
-        if value is not None:
-            data[key] = value
+        beside, source = path.parent, recipe_text.read(path)
+    data, folders = recipe_text.extended(source, beside)
+    mistakes = [mistake for text in overrides for mistake in recipe_text.override(data, text)]
+    data.update((key, value) for key, value in changes.items() if value is not None)
+    files, missing = _files(data, folders)
     try:
-        recipe = Recipe.model_validate(data)
+        # Strict: true is not 1, "3" is not 3. Lists stand for tuples, which YAML does not have.
+        recipe = Recipe.model_validate(_tupled(data), strict=True)
+    except RecursionError:
+        raise RecipeError(
+            "the recipe contains itself", "remove the YAML alias (*name) that does it"
+        ) from None
     except ValidationError as error:
-        raise _refusal([*mistakes, *(_mistake(e) for e in error.errors())]) from None
-    files, missing = _files(recipe, beside)
+        mistakes += [_mistake(e) for e in error.errors()]
     if mistakes or missing:
         raise _refusal([*mistakes, *missing])
     return Loaded(recipe, files)
@@ -182,81 +189,35 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(
-            f"{path}: not YAML: {error}", "check indentation and quotes near that line"
-        ) from None
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise RecipeError(
-            f"{path}: expected a mapping of settings, found {type(data).__name__}", "see `isheep recipes`"
-        )
-    return data
+def _tupled(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _tupled(inner) for key, inner in value.items()}
+    return tuple(map(_tupled, value)) if isinstance(value, list | tuple) else value
 
 
-def _extended(data: dict[str, Any], beside: Path | None, depth: int = 0) -> dict[str, Any]:
-    """Resolve `extends: NAME`: the named recipe, changed by this one."""
-    parent = data.get("extends")
-    if parent is None:
-        return data
-    if depth > 8:
-        raise RecipeError("extends: recipes extend one another in a circle", "remove one `extends`")
-    found = locate(str(parent), "recipes", ".yaml", beside)
-    if isinstance(found, str):
-        raise RecipeError(f"extends: {found}", "`isheep recipes` lists the shipped ones")
-    base = _extended(_read(found), found.parent, depth + 1)
-    return _merged(base, {k: v for k, v in data.items() if k != "extends"})
-
-
-def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    out = dict(base)
-    for key, value in change.items():
-        old = out.get(key)
-        out[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return out
-
-
-def _override(data: dict[str, Any], text: str) -> list[str]:
-    """Apply one "a.b=value"; a list of mistakes (empty when fine)."""
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        return [f"--set {text}: expected key.path=value"]
-    try:
-        parsed = yaml.safe_load(value) if value.strip() else None
-    except yaml.YAMLError:
-        return [f"--set {text}: the value is not YAML"]
-    *parents, last = key.strip().split(".")
-    here: Any = data
-    for name in parents:
-        if not isinstance(here.setdefault(name, {}), dict):
-            return [f"--set {text}: {name} is a value, not a group of settings"]
-        here[name] = dict(here[name])
-        here = here[name]
-    here[last] = parsed
-    return []
-
-
-def _files(recipe: Recipe, beside: Path | None) -> tuple[dict[str, Path], list[str]]:
-    """Find every outside file the recipe names; sentences for those that are missing."""
-    wanted: list[tuple[str, str, str, str]] = []
-    for section in type(recipe).model_fields:
-        settings = getattr(recipe, section)
-        if isinstance(settings, BaseModel):
-            for name, mark in outside_files(type(settings)):
-                wanted.append((f"{section}.{name}", getattr(settings, name), mark.folder, mark.suffix))
-    wanted += [
-        (f"evaluate.tasks.{i}", name, ".", TEST_SUFFIX) for i, name in enumerate(recipe.evaluate.tasks)
-    ]
+def _files(data: Mapping[str, Any], folders: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
+    """Find every outside file the recipe names; sentences for those that are missing or useless."""
+    wanted: list[tuple[str, Any, OutsideFile]] = []
+    for section, info in Recipe.model_fields.items():
+        settings, given = info.annotation, data.get(section, {})
+        if isinstance(settings, type) and issubclass(settings, Settings) and isinstance(given, Mapping):
+            for name, mark in outside_files(settings):
+                default = settings.model_fields[name].default
+                wanted.append((f"{section}.{name}", given.get(name, default), mark))
+    evaluate = data.get("evaluate")
+    tasks = evaluate.get("tasks") if isinstance(evaluate, Mapping) else None
+    for i, name in enumerate(tasks if isinstance(tasks, list | tuple) else ()):
+        wanted.append((f"evaluate.tasks.{i}", name, TEST_FILE))
     files: dict[str, Path] = {}
     missing: list[str] = []
-    for key, name, folder, suffix in wanted:
-        found = locate(name, folder, suffix, beside)
+    for key, name, mark in wanted:
+        if not isinstance(name, str):
+            continue  # a mistake of its own
+        found = locate(name, mark.folder, mark.suffix, folders)
         if isinstance(found, str):
             missing.append(f"{key}: {found}")
+        elif problem := mark.problem(found):
+            missing.append(f"{key}: {found} {problem}")
         else:
             files[key] = found
     return files, missing
@@ -271,21 +232,43 @@ def _refusal(mistakes: Sequence[str]) -> RecipeError:
     )
 
 
+#: What was expected, by pydantic's kind of error.
+_EXPECTED = {
+    "model_type": "expected a group of settings",
+    "tuple_type": "expected a list",
+    "string_type": "expected text",
+    "bool_type": "expected true or false",
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "finite_number": "expected a finite number",
+    "greater_than": "expected a number above {gt:g}",
+    "greater_than_equal": "expected {ge:g} or more",
+    "less_than": "expected a number below {lt:g}",
+    "less_than_equal": "expected {le:g} or less",
+    "literal_error": "expected {expected}",
+    "string_pattern_mismatch": "expected letters, digits, '.', '_' and '-', at most 64",
+}
+
+
 def _mistake(error: Any) -> str:
     """One of pydantic's errors in one line: path, what was found, what was expected, the nearest valid name."""
-    path = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("function-", "tuple[")))
+    # pydantic also puts the members of a union into the path
+    path = ".".join(str(part) for part in error["loc"] if part != "str" and "[" not in str(part))
     if error["type"] == "extra_forbidden":
         names = _valid_names(error["loc"][:-1])
         near = difflib.get_close_matches(str(error["loc"][-1]), names, 1)
         offer = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(sorted(names))}"
         return f"{path}: unknown setting; {offer}"
-    found = "" if error["type"] == "missing" else f" (found {error['input']!r:.60})"
-    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error":  # our own: it says what it found
+        return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
+    message = _EXPECTED.get(error["type"], error["msg"]).format_map(error.get("ctx", {}))
+    if error["type"] == "string_type" and isinstance(error["input"], bool | int | float):
+        message += "; put it in quotes"
     if error["type"] == "literal_error" and isinstance(error["input"], str):
         options = [o.strip(" '") for o in error["ctx"]["expected"].replace(" or ", ",").split(",")]
         near = difflib.get_close_matches(error["input"], options, 1)
         message += f"; did you mean {near[0]!r}?" if near else ""
-    return f"{path}: {message}{found}"
+    return f"{path}: {message} (found {error['input']!r:.60})"
 
 
 def _valid_names(loc: Sequence[Any]) -> list[str]:

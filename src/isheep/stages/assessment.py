@@ -8,22 +8,22 @@ parsed, as the released code does. What cannot be read is None, never a number.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from isheep.backends.base import Choice, Query, Request, Sampling
-from isheep.errors import RecipeError
 from isheep.records import Pair, Record, Verdict
 from isheep.stages.stage import Context, OutsideFile, Settings, Stage
 from isheep.text.parse import parse_rating
-from isheep.text.prompts import Layout, fields, judge_text
+from isheep.text.prompts import Layout, judge_text
 
 #: The two scales of the paper (Section 3.3), in the order they are asked.
 SCALES = ("quality", "following")
 #: Scores run from 1 to 10 (paper, Section 3.3).
 CHOICES = tuple(str(score) for score in range(1, 11))
+#: What a judging prompt must show, no more and no less; checked when the recipe is read.
+FIELDS = frozenset({"request", "response"})
 
 
 class AssessmentSettings(Settings):
@@ -33,9 +33,9 @@ class AssessmentSettings(Settings):
     """The current model M_t (Algorithm 1), or the base model at every iteration (released code)."""
     reading: Literal["expected", "sampled"] = "expected"
     """How the score is read. `expected` needs a backend that gives probabilities."""
-    quality_prompt: Annotated[str, OutsideFile("prompts", "/quality.txt")] = "general"
+    quality_prompt: Annotated[str, OutsideFile("prompts", "/quality.txt", FIELDS)] = "general"
     """Prompt file for response quality, with the fields {request} and {response}: a shipped name or a path."""
-    following_prompt: Annotated[str, OutsideFile("prompts", "/following.txt")] = "general"
+    following_prompt: Annotated[str, OutsideFile("prompts", "/following.txt", FIELDS)] = "general"
     """Prompt file for instruction following."""
     wrap: Literal["auto", "always", "never"] = "auto"
     """Put the judging prompt into the layout as a request. `auto`: only in chat layouts; plain text is continued."""
@@ -66,23 +66,11 @@ def prompts(ctx: Context[AssessmentSettings], pairs: Sequence[Pair], layout: Lay
     wrap = ctx.settings.wrap == "always" or (ctx.settings.wrap == "auto" and layout.is_chat)
     texts: dict[str, str] = {}
     for scale in scales(ctx.settings.level):
-        template = _template(ctx.files[f"{scale}_prompt"])
+        template = ctx.files[f"{scale}_prompt"].read_text(encoding="utf-8")
         for pair in pairs:
             text = judge_text(template, pair.instruction, pair.input, pair.response)
             texts[f"{pair.id}/{scale}"] = layout.prompt(text) if wrap else text
     return texts
-
-
-def _template(path: Path) -> str:
-    template = path.read_text(encoding="utf-8")
-    wrong = fields(template) ^ {"request", "response"}
-    if wrong:
-        raise RecipeError(
-            f"{path.name}: a judging prompt needs exactly the fields {{request}} and {{response}}; "
-            f"missing or unknown: {', '.join(sorted(wrong))}",
-            "compare with the shipped prompts",
-        )
-    return template
 
 
 def run(ctx: Context[AssessmentSettings]) -> Iterator[Record]:

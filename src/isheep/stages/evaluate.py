@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -33,6 +34,20 @@ class EvaluateSettings(Settings):
     """Layouts the base model is also tried in, next to the run's own; its best one is the base score."""
     max_tokens: int = Field(64, ge=1)
     """Longest answer in tokens."""
+
+    @field_validator("tasks")
+    @classmethod
+    def _different_names(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
+        names = [Path(task).stem for task in tasks]  # results go by it
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two test files are called {name!r}; rename one")
+        return tasks
+
+    @field_validator("decodings")
+    @classmethod
+    def _known_decodings(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return known_names(names, DECODINGS)
 
     @field_validator("base_layouts")
     @classmethod

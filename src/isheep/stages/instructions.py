@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from isheep.backends.base import Generator, Request, Sampling
 from isheep.errors import RecipeError, YieldError
@@ -61,7 +61,7 @@ class InstructionsSettings(Settings):
     """Near-duplicate rejection."""
     lists_per_round: int = Field(128, ge=1)
     """Lists asked for at once; near-duplicates are rejected between rounds. Part of the result, unlike a batch size."""
-    min_yield: float = Field(0.05, ge=0)
+    min_yield: float = Field(0.05, gt=0)
     """Stop with advice when `patience` rounds in a row keep fewer than this many tasks per list."""
     patience: int = Field(5, ge=1)
     """Rounds of too low a yield before stopping."""
@@ -70,6 +70,16 @@ class InstructionsSettings(Settings):
     @classmethod
     def _known_rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
         return known_names(rules, INSTRUCTION_RULES)
+
+    @model_validator(mode="after")
+    def _possible(self) -> InstructionsSettings:
+        if self.list_length <= self.shots:
+            raise ValueError(
+                f"list_length ({self.list_length}) must be above shots ({self.shots}): no number is left for a new task"
+            )
+        if self.min_words > self.max_words:
+            raise ValueError(f"min_words ({self.min_words}) is above max_words ({self.max_words})")
+        return self
 
 
 def subject(instruction: str, input: str, on: str) -> str:

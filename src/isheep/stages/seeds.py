@@ -21,7 +21,7 @@ SHOWN_PROBLEMS = 20
 
 
 class SeedsSettings(Settings):
-    file: Annotated[str, OutsideFile("seeds", ".jsonl")] = "general"
+    file: Annotated[str, OutsideFile("seeds", ".jsonl", is_data=True)] = "general"
     """The seed tasks: `general` (175 tasks for real models), `lamb` (175 in the embedded model's words), or a path to
     Self-Instruct JSONL, Alpaca JSON or JSONL, chat `messages` JSONL, or a data set folder in hub format."""
     prefix: str = ""

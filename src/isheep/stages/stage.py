@@ -17,12 +17,13 @@ from pydantic import BaseModel, ConfigDict
 
 from isheep.backends.base import Generator, ModelSpec, Scorer, Trainer
 from isheep.records import R, Record
+from isheep.text.prompts import fields
 
 
 class Settings(BaseModel):
     """Base of every stage's settings: unknown keys are errors, values are checked once and never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,27 @@ class OutsideFile:
 
     folder: str
     suffix: str
+    #: The {fields} it must have, if it is a template.
+    fields: frozenset[str] = frozenset()
+    #: Data may also be a folder of files; a prompt is one file of text.
+    is_data: bool = False
+
+    def problem(self, path: Path) -> str | None:
+        """What makes a file useless for this setting, in words; known before any model is loaded."""
+        if self.is_data:
+            return None
+        if path.is_dir():
+            return "is a folder, expected a text file"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            return "is not UTF-8 text"
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+        if self.fields and (wrong := fields(text) ^ self.fields):
+            names = " and ".join(f"{{{name}}}" for name in sorted(self.fields))
+            return f"needs exactly the fields {names}; missing or unknown: {', '.join(sorted(wrong))}"
+        return None
 
 
 S = TypeVar("S", bound=Settings)
@@ -120,8 +142,10 @@ def outside_files(settings: type[BaseModel]) -> Iterable[tuple[str, OutsideFile]
 
 
 def known_names(names: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
-    """For validators: refuse names that are not in `known`, and name the nearest one."""
+    """For validators: refuse names that are not in `known`, and name the nearest one; no name may stand twice."""
     for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} stands in the list twice")
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             offer = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

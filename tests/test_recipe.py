@@ -1,0 +1,445 @@
+"""Recipes: every mistake at once, each with its path and what was expected; overrides, `extends`, files, schema."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isheep.errors import RecipeError
+from isheep.files import PACKAGE
+from isheep.plan import make_plan
+from isheep.recipe import Recipe, load_recipe, recipe_names, recipe_path, schema
+from isheep.recipe_text import override, read
+from toy import SEEDS, toy, toy_recipe, write_lines
+
+RECIPES = sorted((PACKAGE / "recipes").rglob("*.yaml"))
+
+
+def written(folder: Path, text: str | bytes, name: str = "mine.yaml") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def mistakes(source: Path | dict[str, Any], *overrides: str) -> list[str]:
+    """The lines of the refusal, one per mistake."""
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(source, overrides)
+    assert caught.value.hint
+    head, *lines = caught.value.message.split("\n")
+    assert head == f"the recipe has {len(lines)} mistake{'s' if len(lines) > 1 else ''}:"
+    return [line.removeprefix("  ") for line in lines]
+
+
+# mistakes
+
+
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """
+        sead: 3
+        seed: -1
+        iterations: true
+        model: {layout: chatlm, bas: x}
+        backend: {engine: hff, trainer: tlr}
+        seeds: {file: genral}
+        instructions:
+          cuont: 5
+          temperature: hot
+          rules: [lenght]
+          overlap: {threshold: 0, treshold: 0.5}
+        responses: 4
+        assessment: {quality_prompt: ../nowhere.txt, level: neither}
+        filter:
+        train:
+          lora: {rank: 0, rnak: 4, target_modules: 3}
+          learning_rate: .inf
+        evaluate: {tasks: [lam], decodings: [gredy], base_layouts: [pln]}
+        runtime: {batch_size: 1.5}
+        """,
+    )
+    assert set(mistakes(path)) == {
+        "sead: unknown setting; did you mean 'seed'?",
+        "seed: expected 0 or more (found -1)",
+        "iterations: expected a whole number (found True)",
+        "model.layout: expected 'auto', 'chat', 'chatml', 'plain', 'question', 'qa' or 'user'; "
+        "did you mean 'chatml'? (found 'chatlm')",
+        "model.bas: unknown setting; did you mean 'base'?",
+        "backend.engine: unknown name 'hff'; did you mean 'hf'?",
+        "backend.trainer: unknown name 'tlr'; did you mean 'trl'?",
+        "seeds.file: no file 'genral'; did you mean 'general'?",
+        "instructions.cuont: unknown setting; did you mean 'count'?",
+        "instructions.temperature: expected a number (found 'hot')",
+        "instructions.rules: unknown name 'lenght'; did you mean 'length'?",
+        "instructions.overlap.threshold: expected a number above 0 (found 0)",
+        "instructions.overlap.treshold: unknown setting; did you mean 'threshold'?",
+        "responses: expected a group of settings (found 4)",
+        "assessment.level: expected 'none', 'quality', 'following' or 'both' (found 'neither')",
+        "assessment.quality_prompt: no file '../nowhere.txt'; shipped names: general, lamb",
+        "filter: expected a group of settings (found None)",
+        "train.lora.rank: expected 1 or more (found 0)",
+        "train.lora.rnak: unknown setting; did you mean 'rank'?",
+        "train.lora.target_modules: expected text; put it in quotes (found 3)",
+        "train.lora.target_modules: expected a list (found 3)",
+        "train.learning_rate: expected a finite number (found inf)",
+        "evaluate.tasks.0: no file 'lam'; did you mean 'lamb'?",
+        "evaluate.decodings.0: expected 'greedy' or 'sampled'; did you mean 'greedy'? (found 'gredy')",
+        "evaluate.base_layouts: unknown name 'pln'; did you mean 'plain'?",
+        "runtime.batch_size: expected a whole number (found 1.5)",
+    }
+
+
+@pytest.mark.parametrize(
+    ("override", "mistake"),
+    [
+        ("xyz=1", "xyz: unknown setting; valid here: assessment, backend, description, evaluate, extends,"),
+        ("train.lora.zzz=1", "train.lora.zzz: unknown setting; valid here: alpha, dropout, rank, target"),
+        ('seed="3"', "seed: expected a whole number (found '3')"),
+        ("seed=3.5", "seed: expected a whole number (found 3.5)"),
+        ("seed=99999999999999999999", "seed: expected a number below 9.22337e+18"),
+        ("name=12", "name: expected text; put it in quotes (found 12)"),
+        ("name=../up", "name: expected letters, digits, '.', '_' and '-', at most 64 (found '../up')"),
+        ("name=" + "a" * 65, "name: expected letters, digits, '.', '_' and '-', at most 64"),
+        ("name=''", "name: expected letters, digits"),
+        ("model.revision=2024", "model.revision: expected text; put it in quotes (found 2024)"),
+        ("model.trust_remote_code=1", "model.trust_remote_code: expected true or false (found 1)"),
+        ("responses.temperature=.nan", "responses.temperature: expected a finite number (found nan)"),
+        ("responses.temperature=true", "responses.temperature: expected a number (found True)"),
+        ("responses.top_p=0", "responses.top_p: expected a number above 0 (found 0)"),
+        ("responses.top_p=1.01", "responses.top_p: expected 1 or less (found 1.01)"),
+        ("train.lora.dropout=1", "train.lora.dropout: expected a number below 1 (found 1)"),
+        ("instructions.rules=length", "instructions.rules: expected a list (found 'length')"),
+        ("instructions.rules=[length, length]", "instructions.rules: 'length' stands in the list twice"),
+        ("instructions.min_yield=0", "instructions.min_yield: expected a number above 0 (found 0)"),
+        ("instructions.list_length=3", "instructions: list_length (3) must be above shots (3)"),
+        ("instructions.min_words=200", "instructions: min_words (200) is above max_words (150)"),
+        ("filter.threshold=11", "filter.threshold: expected 10 or less (found 11)"),
+        ("filter.keep_fraction=0", "filter.keep_fraction: expected a number above 0 (found 0)"),
+        ("filter.rules=[empy]", "filter.rules: unknown name 'empy'; did you mean 'empty'?"),
+        ("assessment.level=none", "filter.by: there is no score to keep the best by"),
+        ("evaluate.decodings=[greedy, greedy]", "evaluate.decodings: 'greedy' stands in the list twice"),
+        ("evaluate.tasks=lamb", "evaluate.tasks: expected a list (found 'lamb')"),
+        ("evaluate.tasks=[lamb, lamb]", "evaluate.tasks: two test files are called 'lamb'; rename one"),
+        ("evaluate.tasks=[3]", "evaluate.tasks.0: expected text; put it in quotes (found 3)"),
+    ],
+)
+def test_impossible_values(tmp_path: Path, override: str, mistake: str) -> None:
+    (found,) = mistakes(toy_recipe(tmp_path), override)
+    assert found.startswith(mistake)
+
+
+def test_mistakes_in_overrides_and_in_the_recipe_come_together(tmp_path: Path) -> None:
+    recipe = {**toy_recipe(tmp_path), "sead": 1}
+    assert mistakes(recipe, "iterations", "seeds.file=gone.jsonl") == [
+        "--set iterations: expected key.path=value",
+        "sead: unknown setting; did you mean 'seed'?",
+        "seeds.file: no file 'gone.jsonl'; shipped names: general, lamb",
+    ]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        *Recipe.model_fields,
+                        "extends",
+                        "count",
+                        "rules",
+                        "lora",
+                        "overlap",
+                        "on",
+                        "file",
+                        "tasks",
+                    ]
+                )
+                | st.text(max_size=8),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=15,
+    ).filter(lambda value: isinstance(value, dict))
+)
+def test_any_mapping_is_a_recipe_or_a_recipe_error(data: dict[str, Any]) -> None:
+    try:
+        loaded = load_recipe(data)
+    except RecipeError:
+        return
+    assert make_plan(loaded).steps
+
+
+def test_a_prompt_must_be_a_text_file_with_its_fields(tmp_path: Path) -> None:
+    recipe = toy_recipe(tmp_path)
+    (tmp_path / "folder").mkdir()
+    recipe["instructions"]["prompt"] = str(written(tmp_path, b"\xff\xfe", "latin.txt"))
+    recipe["assessment"] = {
+        "quality_prompt": str(written(tmp_path, "Rate {request} and {answer}", "quality.txt")),
+        "following_prompt": str(tmp_path / "folder"),
+    }
+    assert mistakes(recipe) == [
+        f"instructions.prompt: {tmp_path}/latin.txt is not UTF-8 text",
+        f"assessment.quality_prompt: {tmp_path}/quality.txt needs exactly the fields {{request}} and {{response}}; "
+        "missing or unknown: answer, response",
+        f"assessment.following_prompt: {tmp_path}/folder is a folder, expected a text file",
+    ]
+
+
+def test_braces_that_are_no_field_may_stand_in_a_prompt(tmp_path: Path) -> None:
+    prompt = written(tmp_path, 'Answer as {"score": 7}. {request} {response}', "q.txt")
+    toy(tmp_path, f"assessment.quality_prompt={prompt}")
+
+
+# the text of a recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1\nb: }", "not YAML: .*line 2"),
+        ("a:\n\tb: 1", "not YAML: .*line 2"),
+        ("- a\n- b\n", "expected a mapping of settings, found list"),
+        ("just words", "expected a mapping of settings, found str"),
+        (b"\xff\xfe\x00a", "not YAML: 'utf-8' codec can't decode byte 0xff"),
+        ("seed: 1\nname: x\nseed: 2\n", "not YAML: the key 'seed' occurs twice(.|\n)*line 3"),
+        ("[1, 2]: 3", "not YAML: .*"),
+        ("a: !!python/object/apply:os.getcwd []", "not YAML: .*could not determine a constructor"),
+        ("[" * 2000, "not YAML: "),
+        ("a: &a [*a]\nseeds: &b {file: *b}", "the recipe contains itself"),
+        ("extends: [paper]", "extends: expected the name or path of a recipe, found"),
+        ("extends: mine.yaml", "extends: recipes extend one another in a circle"),
+        ("extends: papr", "extends: no file 'papr'; did you mean 'paper'?"),
+        ("extends: ./", "cannot be read: Is a directory"),
+    ],
+)
+def test_a_text_that_is_no_recipe(tmp_path: Path, text: str | bytes, message: str) -> None:
+    with pytest.raises(RecipeError, match=message.replace(".*", "(.|\n)*")):
+        load_recipe(written(tmp_path, text))
+
+
+def test_an_empty_recipe_is_the_defaults(tmp_path: Path) -> None:
+    for text in ("", "# nothing\n", "---\n"):
+        assert load_recipe(written(tmp_path, text)).recipe == Recipe()
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+    assert load_recipe(written(tmp_path, b"\xef\xbb\xbfseed: 4\n")).recipe.seed == 4
+
+
+def test_words_stay_words_and_numbers_numbers(tmp_path: Path) -> None:
+    """YAML 1.1 would read `on` as true, 2e-3 as text, and a date as a date."""
+    path = written(
+        tmp_path,
+        "instructions: {count: 1e3, overlap: {on: pair}}\ntrain: {learning_rate: 2e-3}\nname: 2024-01-01\n",
+    )
+    recipe = load_recipe(path).recipe
+    assert recipe.instructions.overlap.on == "pair"
+    assert (recipe.instructions.count, recipe.train.learning_rate, recipe.name) == (1000, 0.002, "2024-01-01")
+
+
+@pytest.mark.parametrize("name", ["nope.yaml", "papr", "x" * 5000, "a\0b", "~nobody-of-this-name/a.yaml", ""])
+def test_a_recipe_that_is_not_there(name: str) -> None:
+    with pytest.raises(RecipeError, match=r"recipe: "):
+        recipe_path(name)
+
+
+def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="is a folder"):
+        recipe_path(tmp_path)
+
+
+# overrides
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("seed=3", "seed", 3),
+        ("filter.threshold=null", "filter.threshold", None),
+        ("filter.threshold=", "filter.threshold", None),
+        ("filter.threshold=7.5", "filter.threshold", 7.5),
+        ("train.lora.rank = 4", "train.lora.rank", 4),
+        ("instructions.overlap.on=pair", "instructions.overlap.on", "pair"),
+        ("instructions.rules=[]", "instructions.rules", ()),
+        ("evaluate.decodings=[greedy]", "evaluate.decodings", ("greedy",)),
+        ("train.lora.target_modules=[q_proj, v_proj]", "train.lora.target_modules", ("q_proj", "v_proj")),
+        ("train.lora={rank: 2}", "train.lora.rank", 2),
+        ("model.base=/models/my=odd name", "model.base", "/models/my=odd name"),
+    ],
+)
+def test_set(tmp_path: Path, text: str, path: str, value: Any) -> None:
+    found: Any = toy(tmp_path, text).recipe
+    for name in path.split("."):
+        found = getattr(found, name)
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("seed", "expected key.path=value"),
+        ("=3", "expected key.path=value"),
+        ("train..rank=3", "expected key.path=value"),
+        (".seed=3", "expected key.path=value"),
+        ("", "expected key.path=value"),
+        ("description=a: b: c", "the value is not YAML (put quotes around it)"),
+        ("seed=[1", "the value is not YAML (put quotes around it)"),
+        ("extends=paper", "`extends` stands in a recipe file"),
+        ("name.x=3", "name is a value, not a group of settings"),
+        ("model.base.x=3", "model.base is a value, not a group of settings"),
+    ],
+)
+def test_wrong_set(tmp_path: Path, text: str, mistake: str) -> None:
+    assert f"--set {text}: {mistake}" in mistakes(toy_recipe(tmp_path), text)
+
+
+def test_the_last_override_wins_and_the_callers_mapping_stays(tmp_path: Path) -> None:
+    given = toy_recipe(tmp_path)
+    before = json.dumps(given)
+    recipe = load_recipe(given, ["train.lora.rank=2", "train.lora.rank=3", "train.epochs=1"], seed=9).recipe
+    assert (recipe.train.lora.rank, recipe.train.epochs, recipe.train.batch_size, recipe.seed) == (3, 1, 2, 9)
+    assert json.dumps(given) == before
+
+
+def test_an_override_may_fill_an_empty_group(tmp_path: Path) -> None:
+    path = written(tmp_path, "filter:\n")
+    assert load_recipe(path, ["filter.threshold=5"]).recipe.filter.threshold == 5
+
+
+@given(st.text())
+def test_any_override_is_applied_or_refused(text: str) -> None:
+    data: dict[str, Any] = {"seed": 1, "train": {"lora": {"rank": 3}}}
+    found = override(data, text)
+    assert found == [] or found[0].startswith(f"--set {text}: ")
+
+
+# extends
+
+
+def test_extends_merges_group_by_group(tmp_path: Path) -> None:
+    written(tmp_path, "train: {epochs: 7, lora: {rank: 3, alpha: 5}}\nseed: 1\nname: old\n", "base/old.yaml")
+    written(tmp_path, "extends: old.yaml\ntrain: {lora: {rank: 4}}\nname: middle\n", "base/middle.yaml")
+    path = written(tmp_path, "extends: base/middle.yaml\ninstructions: {rules: []}\nname: new\n")
+    recipe = load_recipe(path).recipe
+    lora = recipe.train.lora
+    assert (lora.rank, lora.alpha, recipe.train.epochs, recipe.seed, recipe.name) == (4, 5, 7, 1, "new")
+    assert recipe.instructions.rules == ()
+
+
+def test_extends_a_shipped_recipe_from_a_mapping() -> None:
+    recipe = load_recipe({"extends": "paper", "instructions": {"count": 3}}).recipe
+    assert (recipe.instructions.count, recipe.assessment.reading) == (3, "sampled")
+
+
+def test_files_beside_an_extended_recipe_are_found(tmp_path: Path) -> None:
+    seeds = write_lines(tmp_path / "s.jsonl", SEEDS)
+    (tmp_path / "base").mkdir()
+    seeds.rename(tmp_path / "base" / "s.jsonl")
+    written(tmp_path, "seeds: {file: s.jsonl}\n", "base/old.yaml")
+    path = written(tmp_path, "extends: base/old.yaml\n")
+    assert load_recipe(path).files["seeds.file"] == tmp_path / "base" / "s.jsonl"
+
+
+# files
+
+
+def test_files_are_looked_for_here_then_beside_the_recipe_then_among_the_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, "seeds: {file: lamb}\n", "there/mine.yaml")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert load_recipe(path).files["seeds.file"] == PACKAGE / "seeds" / "lamb.jsonl"
+    (tmp_path / "there" / "lamb").write_text("{}")
+    assert load_recipe(path).files["seeds.file"] == tmp_path / "there" / "lamb"
+    (tmp_path / "here" / "lamb").write_text("{}")
+    assert load_recipe(path).files["seeds.file"] == tmp_path / "here" / "lamb"
+
+
+def test_a_folder_named_like_a_shipped_file_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "general").mkdir()
+    (tmp_path / "lamb").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_recipe({}).files["seeds.file"] == PACKAGE / "seeds" / "general.jsonl"
+    assert load_recipe({"seeds": {"file": "./general"}}).files["seeds.file"] == tmp_path / "general"
+    assert recipe_path("lamb") == PACKAGE / "recipes" / "lamb.yaml"
+
+
+# what is shipped
+
+
+def test_recipes_are_shipped() -> None:
+    assert {"lamb", "fake", "one_gpu", "paper"} <= set(recipe_names())
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_shipped_recipe_loads_plans_and_says_how_to_run_it(path: Path) -> None:
+    first = path.read_text(encoding="utf-8").split("\n")[0]
+    name = path.relative_to(PACKAGE / "recipes").with_suffix("").as_posix()
+    assert first.startswith(f"# isheep run {name}")
+    words = shlex.split(first.removeprefix("# isheep run "))
+    assert words[1::2] == ["--set"] * len(words[1::2])
+    loaded = load_recipe(words[0], words[2::2])
+    assert loaded.recipe.description
+    assert loaded.recipe.name == path.stem
+    steps = make_plan(loaded).steps
+    assert len(steps) == len({step.name for step in steps}) == len({step.key for step in steps})
+    jsonschema.validate(read(path), schema())
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_shipped_recipe_is_completed_by_editors(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").split("\n")
+    assert "# yaml-language-server: $schema=recipe.schema.json" in lines[:3]
+
+
+def test_the_shipped_schema_is_the_recipes() -> None:
+    """After a change of settings: `isheep recipes --schema > src/isheep/recipes/recipe.schema.json`."""
+    shipped = (PACKAGE / "recipes" / "recipe.schema.json").read_text(encoding="utf-8")
+    assert json.loads(shipped) == schema()
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"sead": 1},
+        {"seed": "3"},
+        {"model": {"layout": "chatlm"}},
+        {"train": {"lora": {"rnk": 3}}},
+        {"filter": {"threshold": 11}},
+        {"extends": 3},
+    ],
+)
+def test_the_schema_refuses_what_load_refuses(data: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, schema())
+    with pytest.raises(RecipeError):
+        load_recipe(data)
+
+
+def test_every_setting_says_what_it_means() -> None:
+    """Editors and the recipe reference show these."""
+
+    def walk(where: str, node: dict[str, Any]) -> None:
+        for name, inner in node.get("properties", {}).items():
+            assert inner.get("description"), f"{where}.{name} has no description"
+
+    made = schema()
+    walk("recipe", made)
+    for name, group in made["$defs"].items():
+        walk(name, group)

@@ -6,6 +6,7 @@ Knows: devices, number types, where transformers looks. Does not know what the m
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ def prepare(runtime: Runtime) -> torch.device:
         torch.set_num_threads(runtime.threads)
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
+    # What these libraries deprecate in one another is nothing a user can act on.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|peft|trl|accelerate)\b")
     return pick_device(runtime.device)
 
 

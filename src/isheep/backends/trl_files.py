@@ -1,0 +1,45 @@
+"""What a training leaves on disk: checkpoints that are whole or ignored, an adapter of the same bytes each time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+_SEAL = "complete"
+
+
+def seal(checkpoint: Path) -> None:
+    """Mark a checkpoint as whole; the last thing that is written into it."""
+    (checkpoint / _SEAL).touch()
+
+
+def newest_checkpoint(folder: Path) -> str | None:
+    """The newest whole checkpoint. Those that a kill cut short are removed."""
+    whole: list[tuple[int, Path]] = []
+    for path in folder.glob("checkpoint-*"):
+        if (path / _SEAL).exists():
+            whole.append((int(path.name.rpartition("-")[2]), path))
+        else:
+            shutil.rmtree(path)
+    return str(max(whole)[1]) if whole else None
+
+
+def write_adapter(model: Any, folder: Path, base: str) -> None:
+    """Save the adapter; its config names the base as the recipe does, in an order that does not vary."""
+    aside = folder.with_name(folder.name + ".tmp")
+    for old in (aside, folder):
+        if old.exists():
+            shutil.rmtree(old)
+    model.save_pretrained(aside, save_embedding_layers=False)
+    for extra in aside.glob("*.md"):
+        extra.unlink()
+    path = aside / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = base
+    for key in ("target_modules", "modules_to_save"):
+        if isinstance(config.get(key), list):
+            config[key] = sorted(config[key])
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    aside.rename(folder)

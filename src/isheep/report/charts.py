@@ -12,6 +12,8 @@ from isheep.report.markup import Html, el, join
 from isheep.report.svg import LETTER, Frame, bar, image, label, line, marker, nice_ticks, shorten, style
 
 Show = Callable[[float], str]
+#: Plots that stand three in a row are drawn this wide, so that their letters are as large as those of the others.
+NARROW = 350.0
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,18 @@ def interval_plot(
     parts = [frame.axes(), frame.columns(columns)]
     if zero:
         parts.append(line(frame.left, frame.y(0), frame.width - frame.right, frame.y(0), "zero"))
-    apart = min(16.0, frame.inner / max(1, len(columns)) / (len(series) + 1))
-    for number, one in enumerate(series):
-        shift = apart * (number - (len(series) - 1) / 2)
+    room = frame.inner / max(1, len(columns))
+    apart = min(16.0, room / (len(series) + 1))
+    solid = sum(not s.hollow for s in series)
+    for number, one in enumerate(
+        series
+    ):  # side by side, so that no bar hides another; the hollow ones to the right
+        shift = apart * (number - (solid - 1) / 2)
         xs = [frame.band(i, len(columns)) + shift for i in range(len(columns))]
-        parts.append(_interval_series(frame, one, xs, value))
-    shown = [(s.name, f"{style(s.look)}{' hollow' * s.hollow}", s.look) for s in series]
-    return image(name, title, desc, frame.width, frame.height, *parts, frame.legend(shown))
+        parts.append(_interval_series(frame, one, xs, value if room > 40 else None))
+    names = {s.name: (s.name, f"{style(s.look)}{' hollow' * s.hollow}", s.look) for s in reversed(series)}
+    legend = frame.legend(list(reversed(names.values())))
+    return image(name, title, desc, frame.width, frame.height, *parts, legend)
 
 
 def _interval_series(frame: Frame, series: Series, xs: Sequence[float], value: Show | None) -> Html:
@@ -93,11 +100,18 @@ def _interval_series(frame: Frame, series: Series, xs: Sequence[float], value: S
         parts += [line(x, top, x, bottom, f"whisker {cls}"), *ends]
         look = f"point {cls}{' hollow' * series.hollow}"
         parts.append(marker(series.look, x, frame.y(p.value), look, p.hover))
-        if value:
-            above = series.look % 2 == 0
-            y = max(top - 7, frame.top - 2) if above else min(bottom + 15, frame.base - 4)
-            parts.append(label(x, y, value(p.value), f"value {cls}"))
+        if value and not series.hollow:
+            parts.append(_value(frame, series, x, p, value(p.value)))
     return join(parts)
+
+
+def _value(frame: Frame, series: Series, x: float, p: Point, text: str) -> Html:
+    """A point's value where it hides least: above or below a line, left or right of a point that stands alone."""
+    first, cls = series.look % 2 == 0, f"value {style(series.look)}"
+    if not series.joined:
+        return label(x + (-9 if first else 9), frame.y(p.value) + 4, text, cls, "end" if first else "start")
+    y = max(frame.y(p.high) - 7, frame.top - 2) if first else min(frame.y(p.low) + 16, frame.base - 4)
+    return label(x, y, text, cls)
 
 
 def curves(
@@ -110,7 +124,7 @@ def curves(
 ) -> Html:
     """Lines over a common x axis, each a list of (x, y)."""
     xs, ys = ([p[i] for _, points in lines for p in points] for i in (0, 1))
-    frame = Frame(min(0.0, *ys), max(ys) or 1.0, lambda v: f"{v:g}", y_label)
+    frame = Frame(min(0.0, *ys), max(ys) or 1.0, lambda v: f"{v:g}", y_label, NARROW, x_label=x_label)
     ticks = nice_ticks(min(xs), max(xs))
     ticks = [t for t in ticks if min(xs) <= t <= max(xs)] or [min(xs)]
     span = (max(xs) - min(xs)) or 1.0
@@ -118,7 +132,7 @@ def curves(
     def at(x: float) -> float:
         return frame.left + 6 + (frame.inner - 12) * (x - min(xs)) / span
 
-    parts = [frame.axes(x_label)]
+    parts = [frame.axes()]
     parts += [label(at(t), frame.base + 16, f"{t:g}") for t in ticks]
     for number, (said, points) in enumerate(lines):
         path = "L".join(f"{at(x):.1f} {frame.y(y):.1f}" for x, y in points)
@@ -142,18 +156,17 @@ def bars(
     high: float | None = None,
     gap: float = 0.3,
     values: bool = True,
-    height: float = 280,
+    height: float = 250,
     first_look: int = 0,
 ) -> Html:
     """Grouped columns from zero. `high` fixes the axis, so that several plots can be compared; `gap` is the share of a
     column left free (small for a histogram)."""
     known = [v for _, cells in groups for v in cells if v is not None]
-    frame = Frame(
-        0.0, high if high is not None else max(known, default=0.0) or 1.0, show, y_label, height=height
-    )
+    top = high if high is not None else max(known, default=0.0) or 1.0
+    frame = Frame(0.0, top, show, y_label, NARROW, height, x_label=x_label)
     if len(groups) == 1:
         frame.top = 18
-    parts = [frame.axes(x_label), frame.columns(columns)]
+    parts = [frame.axes(), frame.columns(columns)]
     room = frame.inner / max(1, len(columns)) * (1 - gap)
     width = min(room / len(groups), 46.0)
     for g, (said, cells) in enumerate(groups):
@@ -173,12 +186,12 @@ def bars(
 
 def funnel(name: str, title: str, desc: str, rows: Sequence[Row], whole: float) -> Html:
     """Rows from top to bottom: what there was, what each reason took away, and what was left."""
-    width, left, right, step = 400.0, 132.0, 66.0, 22.0
+    width, left, right, step = NARROW, 124.0, 56.0, 22.0
     scale = (width - left - right) / (whole or 1.0)
     parts = []
     for i, row in enumerate(rows):
         y = 4 + i * step
-        heavy = "row-total" if row.look == "total" else "row"
+        heavy = "row" if row.look == "drop" else "row-total"
         x = left + row.start * scale
         size = max(row.size * scale, 1.5 if row.size else 0.0)
         parts.append(label(left - 8, y + 14, shorten(row.name, left - 8), heavy, "end"))
@@ -196,7 +209,7 @@ def stacked(
     show: Show,
 ) -> Html:
     """One horizontal bar a row, made of the same parts in the same order."""
-    width, left, right, step = 460.0, 62.0, 76.0, 30.0
+    width, left, right, step = NARROW, 40.0, 78.0, 30.0
     totals = [sum(cells[i] for _, cells in parts_of) for i in range(len(rows))]
     scale = (width - left - right) / (max(totals, default=0.0) or 1.0)
     head, drawn = _wrapped_legend([said for said, _ in parts_of], width)

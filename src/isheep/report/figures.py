@@ -61,9 +61,7 @@ def _scores(summary: Entry, number_: int, task: str, decodings: Sequence[str]) -
     empty: list[Point | None] = [None] * (len(entries) - 1)
     own = [(i, cell) for i, d in enumerate(decodings) if (cell := own_layout_score(summary, task, d))]
     for i, cell in own:
-        series.append(
-            Series(f"base as {cell['layout']}", [_point(cell), *empty], i, joined=False, hollow=True)
-        )
+        series.append(Series("base, run's own layout", [_point(cell), *empty], i, joined=False, hollow=True))
     size = next((s["n"] for e in entries for s in e["scores"] if s["task"] == task), 0)
     plot = interval_plot(
         f"score-{number_}",
@@ -140,11 +138,12 @@ def judged(entry: Entry) -> bool:
 
 def histogram_figures(summary: Entry) -> Iterable[Figure]:
     """By scale and iteration: how the scores lie. All share one axis."""
+    asked = {scale: None for e in summary["iterations"] for scale in e["assessment"]["scales"]}
     found = [
         (scale, e["iteration"], figures)
+        for scale in asked
         for e in summary["iterations"]
-        for scale, figures in e["assessment"]["scales"].items()
-        if figures and sum(figures["histogram"])
+        if (figures := e["assessment"]["scales"].get(scale)) and sum(figures["histogram"])
     ]
     top = max((max(f["histogram"]) / sum(f["histogram"]) for _, _, f in found), default=1.0)
     scales = list(dict.fromkeys(scale for scale, _, _ in found))
@@ -168,7 +167,9 @@ def length_figures(summary: Entry) -> Iterable[Figure]:
     entries = [e for e in summary["iterations"] if e["lengths"]["all"]]
     if not entries:
         return
-    columns = [f"iteration {e['iteration']}" for e in entries]
+    columns = [
+        f"it. {e['iteration']}" if len(entries) > 3 else f"iteration {e['iteration']}" for e in entries
+    ]
     for slug, field, title, show in (
         ("mean", "mean", "Words per answer (mean)", lambda v: number(v, 1)),
         ("short", "short", "Answers of at most three words", lambda v: percent(v, 0)),
@@ -177,7 +178,7 @@ def length_figures(summary: Entry) -> Iterable[Figure]:
             (name, [(e["lengths"][name] or {}).get(field) for e in entries]) for name in ("all", "kept")
         ]
         said = "; ".join(f"{c}: {_pair(groups, i, show)}" for i, c in enumerate(columns))
-        high = 1.0 if field == "short" else None
+        high = max(0.2, *(v or 0.0 for _, cells in groups for v in cells)) if field == "short" else None
         label = "share of answers" if field == "short" else "words"
         yield Figure(title, bars(f"length-{slug}", title, said, columns, groups, show, label, high=high))
 
@@ -187,11 +188,13 @@ def duplicate_figure(summary: Entry) -> Figure | None:
     entries = [e for e in summary["iterations"] if e["candidates"]]
     if not entries:
         return None
-    columns = [f"iteration {e['iteration']}" for e in entries]
+    columns = [
+        f"it. {e['iteration']}" if len(entries) > 3 else f"iteration {e['iteration']}" for e in entries
+    ]
     shares = [duplicate_share(e) for e in entries]
     said = "; ".join(f"{c}: {percent(s)}" for c, s in zip(columns, shares, strict=True))
     title = "Near-duplicates among the tasks written"
-    plot = bars("duplicates", title, said, columns, [("", shares)], percent, "share of tasks", height=250)
+    plot = bars("duplicates", title, said, columns, [("", shares)], lambda v: percent(v, 0), "share of tasks")
     return Figure(title, plot, "Dropped for being close to a seed or an earlier task.")
 
 
@@ -231,7 +234,7 @@ def cost_figures(summary: Entry) -> Iterable[Figure]:
         ("tokens", "Tokens by stage", short_count),
     ):
         entries = [e for e in summary["iterations"] if e[field]]
-        stages = stages_of(summary, field)
+        stages = stages_of(summary, "seconds")
         if not entries or not stages:
             continue
         rows = [f"M{e['iteration']}" for e in entries]

@@ -18,18 +18,19 @@ from isheep.runs import Run
 
 #: Sample texts are shorter here than on the page: they stand in a table.
 CUT = 300
-#: What means something to Markdown within a line. `:` and `w.` are how GitHub finds bare links, `@` and `#` how it
-#: finds people and issues.
-_SPECIAL = re.compile(r"([\\`*_\[\]|~$:@#!])")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+#: What means something to Markdown within a line; `:` is also how GitHub finds bare links and emoji, `$` mathematics.
+_SPECIAL = re.compile(r"([\\`*_\[\]~$:!])")
+#: A pipe is an entity, as tables are cut at pipes before backslashes count.
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"}
 Entry = Mapping[str, Any]
 
 
 def safe(text: str) -> str:
     """A text as itself, on one line, whatever stands in it."""
-    text = " ".join(visible(text.replace("\r\n", "\n").strip()).replace("\n", " ↵ ").split())
-    text = re.sub("[&<>]", lambda m: _ENTITIES[m[0]], text)
-    return re.sub(r"(?i)(www)\.", r"\1\\.", _SPECIAL.sub(r"\\\1", text))
+    text = visible(text.replace("\r\n", "\n").strip()).replace("\n", " ↵ ")
+    text = re.sub("[ \t]+", " ", text)
+    text = re.sub(r"(?i)(www)\.", r"\1\\.", _SPECIAL.sub(r"\\\1", text))
+    return re.sub("[&<>|]", lambda m: _ENTITIES[m[0]], text)
 
 
 def markdown(run: Run, summary: Entry, samples: Mapping[int, Entry]) -> str:

@@ -93,6 +93,8 @@ def _name(key: str) -> str:
 
 
 def _quoted(value: object) -> str:
+    if value is True:
+        return '""'
     if isinstance(value, float):
         value = f"{value:.2f}".rstrip("0").rstrip(".")
     return f'"{html.escape(visible(str(value)))}"'

@@ -33,7 +33,7 @@ def percent(value: float | None, digits: int = 1) -> str:
 def points(value: float, digits: int = 1) -> str:
     """A difference of shares: 0.341 -> "+34.1"."""
     shown = f"{100 * value:+.{digits}f}"
-    return ("0." + "0" * digits if float(shown) == 0 else shown).replace("-", "−")
+    return (shown.lstrip("+-") if float(shown) == 0 else shown).replace("-", "−")
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from isheep.report import figures
 from isheep.report.figures import Figure, model_name
 from isheep.report.markup import Child, Html, el, join
-from isheep.report.numbers import NONE, count, duration, fixed, percent, points, short_count
+from isheep.report.numbers import count, duration, fixed, percent, points, short_count
 from isheep.report.origin import RECIPE_FILE, REPRODUCE, finished, provenance_table, recipe_yaml, step_table
 from isheep.report.sample_view import sample_view
 from isheep.report.tables import Table, cost_table, dropped_table, iteration_table, score_tables
@@ -185,7 +185,7 @@ def _sections(
     loss, costs = figures.loss_figure(summary), list(figures.cost_figures(summary))
     if loss or costs:
         yield "training", "Training and cost", [
-            _grid([*([loss] if loss else []), *costs]),
+            _grid([*([loss] if loss else []), *costs], "grid three"),
             table_view(cost) if cost else None,
         ]  # fmt: skip
     shown = [(t, s) for t, s in samples.items() if any(s.values())]
@@ -229,7 +229,7 @@ def _grid(made: Iterable[Figure], cls: str = "grid") -> Html:
 
 def table_view(table: Table, captioned: bool = True) -> Html:
     """A table in a box that scrolls sideways by itself, so the page never does."""
-    heads = el("tr", [el("th", name, scope="col") for name in table.columns])
+    heads = el("tr", [el("th", name, scope="col", cls=_look(name)) for name in table.columns])
     rows = [
         el(
             "tr",
@@ -252,9 +252,12 @@ def table_view(table: Table, captioned: bool = True) -> Html:
 
 
 def _cell(column: str, text: str) -> Html:
-    return el(
-        "td", text or NONE if column != "meaning" else text, cls="words" if column == "meaning" else None
-    )
+    return el("td", text, cls=_look(column))
+
+
+def _look(column: str) -> str | None:
+    """The one column of words among the figures."""
+    return "words" if column == "meaning" else None
 
 
 def _footer() -> Html:

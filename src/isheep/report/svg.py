@@ -88,13 +88,16 @@ class Frame:
     y_label: str
     width: float = 460
     height: float = 280
-    left: float = 52
+    left: float = 56
     right: float = 14
     top: float = 34
-    bottom: float = 44
+    bottom: float = 28
     ticks: list[float] = field(default_factory=list)
 
+    x_label: str = ""
+
     def __post_init__(self) -> None:
+        self.bottom += 18 if self.x_label else 0
         self.ticks = nice_ticks(self.low, self.high)
         self.low, self.high = self.ticks[0], self.ticks[-1]
 
@@ -115,7 +118,7 @@ class Frame:
         """The middle of the n-th of `count` columns."""
         return self.left + self.inner * (index + 0.5) / count
 
-    def axes(self, x_label: str = "") -> Html:
+    def axes(self) -> Html:
         """Grid, tick labels and axis titles."""
         middle = (self.top + self.base) / 2
         parts = [
@@ -137,8 +140,8 @@ class Frame:
                 transform=f"translate(12 {middle:g}) rotate(-90)",
             )
         )
-        if x_label:
-            parts.append(label(self.left + self.inner / 2, self.height - 7, x_label, "name"))
+        if self.x_label:
+            parts.append(label(self.left + self.inner / 2, self.height - 6, self.x_label, "name"))
         return join(parts)
 
     def columns(self, names: Sequence[str]) -> Html:

@@ -48,7 +48,7 @@ def score_tables(summary: Entry) -> list[Table]:
 def _score_table(summary: Entry, task: str, decodings: Sequence[str]) -> Table:
     columns = ["model", "layout"]
     for d in decodings:
-        columns += [f"right, {DECODING_WORDS.get(d, d)}", "gain in points", "ends by itself"]
+        columns += [f"right, {DECODING_WORDS.get(d, d)}", "gain in points", "ends itself"]
     rows = []
     for entry in summary["iterations"]:
         mine = [s for s in entry["scores"] if s["task"] == task]

@@ -129,7 +129,7 @@ def _tested(summary: Entry, cell: Entry) -> tuple[str, str]:
     scores = f"the model gets {percent(after['value'])} of the held-out prompts right"
     span = f"95 % interval {points(change['ci_low'])} to {points(change['ci_high'])}"
     base = percent(before["value"])
-    size = f"{points(abs(change['value'])).lstrip('+')} points"
+    size = f"{points(abs(change['value'])).lstrip('+')}\u00a0points"
     signs = {sign(g) for g in entries[last]["gain"]}
     head = sign(change)
     if head > 0:
@@ -166,9 +166,9 @@ def _details(summary: Entry, cell: Entry) -> Iterator[str]:
             before, after = (score_of(entries[t], other["task"], other_decoding) for t in (0, last))
             if before and after:
                 name = DECODING_WORDS.get(other_decoding, other_decoding)
-                where = "" if other["task"] == task else f"{other['task']}, "
+                name = f"On {other['task']}, {name}" if other["task"] != task else name[0].upper() + name[1:]
                 values = f"{percent(before['value'])} → {percent(after['value'])}"
-                yield f"{where}{name}: {values}, {gain(other)} points.".capitalize()
+                yield f"{name}: {values}, {gain(other)} points."
     own = own_layout_score(summary, task, decoding)
     base = score_of(entries[0], task, decoding)
     if own and base:

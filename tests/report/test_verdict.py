@@ -1,0 +1,149 @@
+"""The headline says what the figures carry, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from isheep.report.verdict import verdict, warnings
+
+Maker = Callable[..., dict[str, Any]]
+
+
+def test_improved_names_scores_gain_and_interval(summary_of: Maker) -> None:
+    found = summary_of([40, 60, 80])["verdict"]
+    assert found["status"] == "improved"
+    assert found["headline"].startswith("It worked: after 2 iterations the model gets 80.0\u00a0% ")
+    assert "40.0\u00a0points more than the base model's 40.0\u00a0%" in found["headline"]
+    assert "95 % interval +30." in found["headline"]
+    assert (found["last"], found["best"]) == (2, 2)
+
+
+def test_a_gain_whose_interval_includes_zero_is_no_improvement(summary_of: Maker) -> None:
+    found = summary_of([40, 43])["verdict"]
+    assert found["status"] == "no_difference"
+    assert found["headline"].startswith("No clear difference: after 1 iteration ")
+    assert "+3.0 points may be chance" in found["headline"]
+
+
+def test_equal_scores_are_no_difference(summary_of: Maker) -> None:
+    found = summary_of([40, 40])["verdict"]
+    assert found["status"] == "no_difference"
+    assert "a change of 0.0 points" in found["headline"]
+
+
+def test_worse_is_called_worse_and_the_best_is_named(summary_of: Maker) -> None:
+    found = summary_of([40, 60, 20])["verdict"]
+    assert found["status"] == "worse"
+    assert found["headline"].startswith("It got worse:")
+    assert "20.0\u00a0points fewer" in found["headline"]
+    assert any("best model is M1" in d and "picked on these same prompts" in d for d in found["details"])
+
+
+def test_opposite_figures_are_mixed(summary_of: Maker) -> None:
+    summary, other = summary_of([40, 80]), summary_of([60, 20], decoding="sampled")
+    for entry, more in zip(summary["iterations"], other["iterations"], strict=True):
+        entry["scores"] += more["scores"]
+        entry["gain"] += more["gain"]
+    found = verdict(summary)
+    assert found["status"] == "mixed"
+    assert found["headline"].startswith("Mixed")
+    assert any(d.startswith("Sampled at T = 1: 60.0") and "−40.0" in d for d in found["details"])
+
+
+def test_nothing_tested(summary_of: Maker) -> None:
+    summary = summary_of([], planned=2)
+    assert verdict(summary)["headline"] == "Not known yet: no model of this run has been tested so far."
+    untested = verdict({**summary, "tests": []})
+    assert untested["status"] == "not_tested"
+    assert "has no test" in untested["headline"]
+
+
+def test_only_the_base_model(summary_of: Maker) -> None:
+    assert summary_of([40])["verdict"]["headline"].startswith(
+        "Only the base model was tested, as the recipe has no"
+    )
+    found = summary_of([40], planned=3)["verdict"]
+    assert found["status"] == "base_only"
+    assert found["headline"].startswith(
+        "Not known yet: only the base model has been tested so far; it gets 40.0"
+    )
+    assert found["last"] is None
+
+
+def test_an_unfinished_run_says_so_and_what_comes_next(summary_of: Maker) -> None:
+    found = summary_of([40, 80], planned=3)["verdict"]
+    assert found["status"] == "improved"
+    assert "so far (1 of 3 iterations tested)" in found["headline"]
+    assert "responses.1" in found["details"][0]
+
+
+def test_the_interval_says_what_it_covers(summary_of: Maker) -> None:
+    said = summary_of([40, 80], n=250)["verdict"]["details"][-1]
+    assert "250 test prompts" in said
+    assert "one training seed (7)" in said
+    assert "do not cover training" in said
+
+
+def test_the_base_in_the_runs_own_layout_is_told(summary_of: Maker) -> None:
+    said = " ".join(summary_of([40, 80], own=31)["verdict"]["details"])
+    assert "(qa)" in said
+    assert "(question) it gets 31.0" in said
+
+
+def test_without_greedy_the_headline_speaks_of_sampled(summary_of: Maker) -> None:
+    assert summary_of([40, 80], decoding="sampled")["verdict"]["decoding"] == "sampled"
+
+
+def _entry(**changes: Any) -> dict[str, Any]:
+    base = {
+        "iteration": 0, "scores": [], "kept": 500, "keys": {"filter": "k"}, "lengths": {"all": None, "kept": None},
+        "assessment": {"auroc": None, "scales": {}},
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+def _histogram(top: int, rest: int) -> dict[str, Any]:
+    return {"auroc": None, "scales": {"quality": {"histogram": [rest, *[0] * 8, top]}, "following": None}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (_entry(kept=49), "only 49 pairs"),
+        (_entry(assessment={"auroc": 0.59, "scales": {}}), "AUROC 0.59"),
+        (_entry(assessment=_histogram(61, 39)), "61\u00a0% of the quality scores are 9.5 or above"),
+    ],
+)
+def test_warnings(entry: dict[str, Any], words: str) -> None:
+    (said,) = warnings({"iterations": [entry]})
+    assert said.startswith("Iteration 0: ")
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        _entry(kept=50),
+        _entry(kept=0, keys={}),
+        _entry(assessment={"auroc": 0.6, "scales": {}}),
+        _entry(assessment=_histogram(60, 40)),
+    ],
+)
+def test_no_warning_at_the_limit_or_for_what_is_not_done(entry: dict[str, Any]) -> None:
+    assert warnings({"iterations": [entry]}) == []
+
+
+def test_warns_when_answers_shrink() -> None:
+    first = _entry(lengths={"all": {"short": 0.1}, "kept": None})
+    later = _entry(iteration=2, lengths={"all": {"short": 0.3}, "kept": None})
+    (said,) = warnings({"iterations": [first, later]})
+    assert said.startswith("Iteration 2: the share of very short answers rose (10")
+
+
+def test_warns_when_a_tuned_model_does_not_stop_but_not_for_the_base(summary_of: Maker) -> None:
+    (said,) = summary_of([40, 80], ended=0.9)["warnings"]
+    assert "ends only 90.0" in said
+    assert summary_of([40, 80], ended=0.95)["warnings"] == []

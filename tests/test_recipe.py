@@ -110,6 +110,8 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
         ("name=../up", "name: expected letters, digits, '.', '_' and '-', at most 64 (found '../up')"),
         ("name=" + "a" * 65, "name: expected letters, digits, '.', '_' and '-', at most 64"),
         ("name=''", "name: expected letters, digits"),
+        ("model.base=./nowhere", "model.base: no folder './nowhere'"),
+        ("model.base='~nobody-of-this-name/x'", "model.base: no folder '~nobody-of-this-name/x'"),
         ("model.revision=2024", "model.revision: expected text; put it in quotes (found 2024)"),
         ("model.trust_remote_code=1", "model.trust_remote_code: expected true or false (found 1)"),
         ("responses.temperature=.nan", "responses.temperature: expected a finite number (found nan)"),
@@ -216,7 +218,7 @@ def test_braces_that_are_no_field_may_stand_in_a_prompt(tmp_path: Path) -> None:
         ("seed: 1\nname: x\nseed: 2\n", "not YAML: the key 'seed' occurs twice(.|\n)*line 3"),
         ("[1, 2]: 3", "not YAML: .*"),
         ("a: !!python/object/apply:os.getcwd []", "not YAML: .*could not determine a constructor"),
-        ("[" * 2000, "not YAML: "),
+        ("[" * 500, "not YAML: "),
         ("a: &a [*a]\nseeds: &b {file: *b}", "the recipe contains itself"),
         ("extends: [paper]", "extends: expected the name or path of a recipe, found"),
         ("extends: mine.yaml", "extends: recipes extend one another in a circle"),
@@ -276,7 +278,7 @@ def test_a_folder_is_no_recipe(tmp_path: Path) -> None:
         ("evaluate.decodings=[greedy]", "evaluate.decodings", ("greedy",)),
         ("train.lora.target_modules=[q_proj, v_proj]", "train.lora.target_modules", ("q_proj", "v_proj")),
         ("train.lora={rank: 2}", "train.lora.rank", 2),
-        ("model.base=/models/my=odd name", "model.base", "/models/my=odd name"),
+        ("model.base=models/my=odd name", "model.base", "models/my=odd name"),
     ],
 )
 def test_set(tmp_path: Path, text: str, path: str, value: Any) -> None:

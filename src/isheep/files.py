@@ -44,3 +44,11 @@ def locate(name: str, folder: str, suffix: str, beside: Sequence[Path] = ()) -> 
 def model_path(base: str) -> str:
     """What to load for a `model.base`: the embedded model's folder for "lamb", else as given (folder or hub id)."""
     return str(LAMB_MODEL) if base == "lamb" else base
+
+
+def is_folder(name: str) -> bool:
+    """Whether a user's path is a folder."""
+    try:
+        return Path(name).expanduser().is_dir()
+    except (OSError, RuntimeError):  # a name too long for a path; a home nobody has
+        return False

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from isheep.backends.base import ModelSpec
-from isheep.files import model_path
+from isheep.files import is_folder, model_path
 from isheep.recipe import Loaded, Recipe
 from isheep.stages import STAGE_BY_NAME
 from isheep.stages.seeds import SeedsSettings
@@ -74,11 +74,17 @@ class _Planner:
         self.steps: list[Step] = []
         model = self.recipe.model
         path = model_path(model.base)
-        self.spec = ModelSpec(path, model.revision, None, model.dtype, model.trust_remote_code)
-        local = Path(path).expanduser()
+        local = Path(path).expanduser() if is_folder(path) else None
+        self.spec = ModelSpec(
+            str(local or path),
+            model.revision,
+            dtype=model.dtype,
+            trust_remote_code=model.trust_remote_code,
+            name=model.base,
+        )
         #: What identifies the base model: its files where they are at hand, else its hub id and revision.
         self.model_key = {
-            "base": file_digest(local) if local.is_dir() else model.base,
+            "base": file_digest(local) if local else model.base,
             "revision": model.revision,
             "dtype": model.dtype,
             "layout": model.layout,
@@ -182,10 +188,12 @@ class _Planner:
         return step
 
 
+#: Settings that only choose a step's inputs or model: these enter its key themselves. So `judge: base` and
+#: `judge: current` share the whole first iteration, where both are the base model.
+WIRING = frozenset({"author", "judge", "start", "tasks"})
+
+
 def _identity(settings: Settings, files: Mapping[str, Path]) -> dict[str, Any]:
     """Settings as they enter a key: a file stands by its digest, so moving it changes nothing."""
-    plain = settings.model_dump(mode="json")
-    for name, path in files.items():
-        plain[name] = file_digest(path)
-    plain.pop("tasks", None)  # test files enter as inputs
-    return plain
+    plain = settings.model_dump(mode="json", exclude=set(WIRING))
+    return {**plain, **{name: file_digest(path) for name, path in files.items()}}

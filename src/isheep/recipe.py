@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from isheep import recipe_text
 from isheep.backends import ENGINES, TRAINERS
 from isheep.errors import RecipeError
-from isheep.files import locate, shipped
+from isheep.files import is_folder, locate, shipped
 from isheep.stages.assessment import AssessmentSettings
 from isheep.stages.evaluate import EvaluateSettings
 from isheep.stages.filter import FilterSettings
@@ -197,6 +197,8 @@ def _tupled(value: Any) -> Any:
 
 def _files(data: Mapping[str, Any], folders: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
     """Find every outside file the recipe names; sentences for those that are missing or useless."""
+    files: dict[str, Path] = {}
+    missing: list[str] = []
     wanted: list[tuple[str, Any, OutsideFile]] = []
     for section, info in Recipe.model_fields.items():
         settings, given = info.annotation, data.get(section, {})
@@ -204,12 +206,13 @@ def _files(data: Mapping[str, Any], folders: Sequence[Path]) -> tuple[dict[str, 
             for name, mark in outside_files(settings):
                 default = settings.model_fields[name].default
                 wanted.append((f"{section}.{name}", given.get(name, default), mark))
-    evaluate = data.get("evaluate")
+    model, evaluate = data.get("model"), data.get("evaluate")
+    base = model.get("base") if isinstance(model, Mapping) else None
+    if isinstance(base, str) and base.startswith((".", "/", "~")) and not is_folder(base):
+        missing.append(f"model.base: no folder {base!r}")
     tasks = evaluate.get("tasks") if isinstance(evaluate, Mapping) else None
     for i, name in enumerate(tasks if isinstance(tasks, list | tuple) else ()):
         wanted.append((f"evaluate.tasks.{i}", name, TEST_FILE))
-    files: dict[str, Path] = {}
-    missing: list[str] = []
     for key, name, mark in wanted:
         if not isinstance(name, str):
             continue  # a mistake of its own

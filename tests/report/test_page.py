@@ -21,7 +21,7 @@ from isheep.report.figures import funnel_rows, thin
 from isheep.report.markup import visible
 from isheep.report.numbers import count, fixed, gain, percent, share
 from isheep.report.page import MAX_BYTES, page
-from isheep.report.tables import iteration_table
+from isheep.report.tables import iteration_table, meaning
 from isheep.runs import Run, register
 from isheep.store import Store
 
@@ -313,3 +313,11 @@ def test_a_long_loss_curve_is_thinned() -> None:
     assert len(thinned) <= 202
     assert thinned[0] == (0, 0.0)
     assert thinned[-1] == (4999, 4999.0)
+
+
+@pytest.mark.parametrize(
+    "reason", ["instructions/near_duplicate", "instructions/length", "filter/empty", "filter/held_out"]
+)
+def test_reasons_are_explained(reason: str) -> None:
+    assert meaning(reason)
+    assert meaning("filter/never_heard_of") == ""

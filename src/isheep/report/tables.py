@@ -9,13 +9,18 @@ from typing import Any
 from isheep.report.figures import duplicate_share, model_name, stages_of, tested_cells
 from isheep.report.numbers import NONE, count, duration, fixed, gain, number, percent, share, short_count
 from isheep.report.verdict import DECODING_WORDS, gain_of, score_of
+from isheep.text.rules import INSTRUCTION_RULES, RESPONSE_RULES
 
 Entry = Mapping[str, Any]
 
-#: What a reason means. A reason that is not here speaks for itself.
+#: What a reason means; the rules bring their own words.
 REASONS: Mapping[str, str] = {
     "instructions/near_duplicate": "too close to a seed task or to one written before",
     "instructions/over_count": "written after enough new tasks were kept",
+    "instructions/cut": "the token limit came before its end",
+    "instructions/numbering": "its number does not follow the one before",
+    "instructions/empty": "a number without a task",
+    "instructions/format": "without its label, or with several inputs",
     "filter/held_out": "is one of the test prompts, never to be trained on",
     "filter/not_in_best": "below the share of best-scored answers that is kept",
     "filter/not_drawn": "not drawn (the control that keeps at random)",
@@ -120,6 +125,15 @@ def _losses(entry: Entry) -> str:
     return f"{losses[0][1]:.3f} → {losses[-1][1]:.3f}" if losses else NONE
 
 
+def meaning(reason: str) -> str:
+    """What "<stage>/<reason>" means, in a few words; empty where nobody says."""
+    stage, _, name = reason.partition("/")
+    if reason in REASONS:
+        return REASONS[reason]
+    rules: Mapping[str, Any] = INSTRUCTION_RULES if stage == "instructions" else RESPONSE_RULES
+    return rules[name].why if name in rules else ""
+
+
 def dropped_table(summary: Entry) -> Table | None:
     """Why records were dropped, by iteration."""
     entries = [e for e in summary["iterations"] if e["dropped"]]
@@ -129,7 +143,7 @@ def dropped_table(summary: Entry) -> Table | None:
     total = {r: sum(e["dropped"].get(r, 0) for e in entries) for r in reasons}
     order = sorted(reasons, key=lambda r: (not r.startswith("instructions/"), -total[r], r))
     rows = tuple(
-        (r.replace("/", ": ", 1), *(count(e["dropped"].get(r, 0)) for e in entries), REASONS.get(r, ""))
+        (r.replace("/", ": ", 1), *(count(e["dropped"].get(r, 0)) for e in entries), meaning(r))
         for r in order
     )
     names = tuple(f"iteration {e['iteration']}" for e in entries)

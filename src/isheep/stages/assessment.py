@@ -39,7 +39,7 @@ class AssessmentSettings(Settings):
     """Prompt file for instruction following."""
     wrap: Literal["auto", "always", "never"] = "auto"
     """Put the judging prompt into the layout as a request. `auto`: only in chat layouts; plain text is continued."""
-    min_mass: float = Field(0.01, ge=0, le=1)
+    min_mass: float = Field(1e-4, ge=0, le=1)
     """Expected reading: below this total probability of the ten scores, the score is unreadable."""
     temperature: float = Field(1.0, ge=0)
     """Sampled reading: temperature (released code: 1.0)."""

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from isheep.backends.base import Choice, ModelSpec, Query, Request, Runtime
+from isheep.backends.fake import FakeEngine, FakeTrainer
 from isheep.recipe import Loaded, load_recipe
+from isheep.records import Completion, Record
+from isheep.stages.stage import Context, Settings
+from isheep.text.prompts import LAYOUTS, Layout
 
 SEEDS = [
     {"id": "s1", "instruction": "Name three fruits that are red.", "output": "apple, cherry, strawberry"},
-    {"id": "s2", "instruction": "Turn this sentence into a question.", "input": "It rains.", "output": "Does it?"},
+    {
+        "id": "s2",
+        "instruction": "Turn this sentence into a question.",
+        "input": "It rains.",
+        "output": "Does it?",
+    },
     {"id": "s3", "instruction": "Explain why the sky is blue to a child.", "output": "Light scatters."},
     {"id": "s4", "instruction": "Write a haiku about a lazy cat.", "output": "Cat on a warm stone"},
     {"id": "s5", "instruction": "Give the plural of the word.", "input": "sheep", "output": "sheep"},
@@ -52,3 +62,71 @@ def toy_recipe(folder: Path) -> dict[str, Any]:
 def toy(folder: Path, *overrides: str, **changes: Any) -> Loaded:
     """The toy recipe, checked. `overrides` as for `--set`."""
     return load_recipe(toy_recipe(folder), overrides, **changes)
+
+
+class Script:
+    """An engine that writes what it is told to: `write` maps a request to a text or a whole Completion."""
+
+    context = 4096
+
+    def __init__(self, write: Callable[[Request], str | Completion] = lambda request: " fine") -> None:
+        self.write = write
+        self.asked: list[str] = []  # ids, in the order asked
+        self.prompts: dict[str, str] = {}
+        self.queries: list[Query] = []
+
+    def layout(self, name: str) -> Layout:
+        return LAYOUTS[{"auto": "question", "chat": "chatml"}.get(name, name)]
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    def generate(self, requests: Sequence[Request], skip: Collection[str] = ()) -> Iterator[Completion]:
+        for request in reversed(requests):  # any order is allowed
+            if request.id not in skip:
+                self.asked.append(request.id)
+                self.prompts[request.id] = request.prompt
+                made = self.write(request)
+                if isinstance(made, str):
+                    made = Completion(
+                        request.id, made, "stop", len(request.prompt.split()), len(made.split())
+                    )
+                yield made
+
+    def score(self, queries: Sequence[Query], skip: Collection[str] = ()) -> Iterator[Choice]:
+        for query in reversed(queries):
+            if query.id not in skip:
+                self.queries.append(query)
+                yield Choice(query.id, (0.0,) * 7 + (0.5, 0.5, 0.0), 0.8, 11)
+
+    def close(self) -> None:
+        pass
+
+
+def context(
+    settings: Settings,
+    folder: Path,
+    inputs: Mapping[str, Sequence[Record]] | None = None,
+    journal: Sequence[Record] = (),
+    **rest: Any,
+) -> Context[Any]:
+    """What a stage would be handed: `inputs` by role, `journal` as written before an interruption."""
+
+    def reader(records: Sequence[Record]) -> Callable[[type[Any]], list[Any]]:
+        return lambda cls: sorted((r for r in records if type(r) is cls), key=lambda r: r.id)
+
+    given: dict[str, Any] = {
+        "key": "0" * 64,
+        "iteration": 0,
+        "layout": "question",
+        "model": ModelSpec("toy-base"),
+        "open_engine": lambda: FakeEngine(ModelSpec("toy-base"), Runtime()),
+        "open_trainer": lambda: FakeTrainer(ModelSpec("toy-base"), Runtime()),
+    }
+    return Context(
+        settings=settings,
+        inputs={role: reader(records) for role, records in (inputs or {}).items()},
+        journal=lambda cls: [r for r in journal if type(r) is cls],
+        folder=folder,
+        **{**given, **rest},
+    )

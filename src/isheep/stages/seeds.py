@@ -33,7 +33,7 @@ def read_tasks(path: Path) -> tuple[list[Task], list[str]]:
     if path.is_dir():
         return parse_rows(_dataset_rows(path))
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a byte order mark
     except UnicodeDecodeError as error:
         return [], [f"not UTF-8 text: {error.reason} at byte {error.start}"]
     if text.lstrip().startswith("["):
@@ -41,6 +41,11 @@ def read_tasks(path: Path) -> tuple[list[Task], list[str]]:
             return parse_rows(json.loads(text))
         except json.JSONDecodeError as error:
             return [], [f"not JSON: {error.msg} at line {error.lineno}"]
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # a number of thousands of digits; nested thousands deep
+            return [], [f"not JSON: {error}"]
     return parse_lines(text.split("\n"))  # not splitlines: U+2028 may stand inside a JSON string
 
 
@@ -65,8 +70,11 @@ def run(ctx: Context[SeedsSettings]) -> Iterator[Record]:
         shown = problems[:SHOWN_PROBLEMS]
         if len(problems) > len(shown):
             shown.append(f"... and {len(problems) - len(shown)} more")
+        count = (
+            "1 row that is not a task" if len(problems) == 1 else f"{len(problems)} rows that are not tasks"
+        )
         raise RecipeError(
-            f"{path.name} holds {len(problems)} rows that are not tasks:\n  " + "\n  ".join(shown),
+            f"{path.name} holds {count}:\n  " + "\n  ".join(shown),
             "each line is a JSON object with `instruction`, and optionally `input` and `output`",
         )
     if not tasks:

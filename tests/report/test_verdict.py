@@ -31,7 +31,7 @@ def test_a_gain_whose_interval_includes_zero_is_no_improvement(summary_of: Maker
 def test_equal_scores_are_no_difference(summary_of: Maker) -> None:
     found = summary_of([40, 40])["verdict"]
     assert found["status"] == "no_difference"
-    assert "a change of 0.0 points" in found["headline"]
+    assert "each single prompt came out the same" in found["headline"]
 
 
 def test_worse_is_called_worse_and_the_best_is_named(summary_of: Maker) -> None:

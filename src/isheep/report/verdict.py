@@ -139,10 +139,10 @@ def _tested(summary: Entry, cell: Entry) -> tuple[str, str]:
         text = f"{after_words} {scores}, {size} fewer than the base model's {base} ({span})."
         lead, status = "It got worse:", "worse"
     else:
-        text = (
-            f"{after_words} {scores}, the base model {base}; a change of {points(change['value'])} points "
-            f"may be chance ({span})."
-        )
+        told = f"a change of {points(change['value'])} points may be chance ({span})"
+        if change["ci_low"] == change["ci_high"] == 0:
+            told = "and each single prompt came out the same"
+        text = f"{after_words} {scores}, the base model {base}; {told}."
         lead, status = "No clear difference:", "no_difference"
     if head and -head in signs:
         lead, status = "Mixed, some figures rose and some fell:", "mixed"

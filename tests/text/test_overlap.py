@@ -1,0 +1,208 @@
+"""The near-duplicate index takes the decisions of rouge_score, whatever the cost of that package."""
+
+import random
+from array import array
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rouge_score.rouge_scorer import _score_lcs
+from rouge_score.tokenize import tokenize
+
+from isheep.text import overlap
+from isheep.text.overlap import Hit, OverlapIndex
+
+
+def plain(texts: Sequence[str], threshold: float) -> list[tuple[int, float] | None]:
+    """The oracle: every text against every kept text, as the released code does; the best hit, the first of equals."""
+    kept: list[tuple[int, list[str]]] = []
+    hits: list[tuple[int, float] | None] = []
+    for number, text in enumerate(texts):
+        words = tokenize(text, None)
+        scores = [(_score_lcs(words, other).fmeasure, -position) for position, other in kept]
+        score, position = max(scores, default=(0.0, 0))
+        if score > threshold:
+            hits.append((-position, score))
+        else:
+            hits.append(None)
+            kept.append((number, words))
+    return hits
+
+
+def ours(texts: Sequence[str], threshold: float) -> list[tuple[int, float] | None]:
+    hits = OverlapIndex(threshold).filter((str(number), text) for number, text in enumerate(texts))
+    return [hit and (int(hit.id), hit.score) for hit in hits]
+
+
+# Few words and short texts make many close calls and ties; no text is empty, as there rouge_score knows no likeness.
+SHORT = st.lists(st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=12).map(" ".join), max_size=25)
+THRESHOLDS = st.one_of(st.sampled_from([0.7, 0.5, 2 / 3, 0.9, 1.0, 0.0]), st.floats(0, 1))
+
+
+@given(SHORT)
+@settings(max_examples=300)
+def test_decisions_hits_and_scores_are_rouge_scores(texts: list[str]) -> None:
+    assert ours(texts, 0.7) == plain(texts, 0.7)
+
+
+@given(SHORT, THRESHOLDS)
+@settings(max_examples=300)
+def test_at_any_threshold(texts: list[str], threshold: float) -> None:
+    assert ours(texts, threshold) == plain(texts, threshold)
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=12, deadline=None)
+def test_on_texts_with_many_words_and_changed_copies(seed: int) -> None:
+    """Realistic lengths: the index's bounds are at work (most pairs are never measured)."""
+    rng = random.Random(seed)
+    words = [f"w{number}" for number in range(400)]
+    texts: list[str] = []
+    for _ in range(60):
+        copied = texts and rng.random() < 0.5
+        text = rng.choice(texts).split() if copied else rng.choices(words, k=rng.randint(1, 30))
+        for _ in range(rng.randint(0, 6)):
+            place = rng.randrange(len(text) + 1)
+            text = [
+                *text[:place],
+                *rng.choices(words, k=rng.randint(0, 2)),
+                *text[place + rng.randint(0, 2) :],
+            ]
+        texts.append(" ".join(text) or "w0")
+    assert ours(texts, 0.7) == plain(texts, 0.7)
+
+
+def tied(count: int, other: int, common: int) -> tuple[str, str]:
+    """Two texts of so many words with so many in common."""
+    shared = [f"s{number}" for number in range(common)]
+    one = shared + [f"a{number}" for number in range(count - common)]
+    two = shared + [f"b{number}" for number in range(other - common)]
+    return " ".join(one), " ".join(two)
+
+
+TIES = [
+    (count, total - count, 7 * total // 20)
+    for total in range(20, 201, 20)
+    for count in range(7 * total // 20, total - 7 * total // 20 + 1)
+]
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_exact_ties_at_the_threshold_round_as_in_rouge_score(swap: bool) -> None:
+    """2 * 7 / (10 + 10) is 0.7, but the float may come out just above it: then the text is a near-duplicate."""
+    over = 0
+    for count, other, common in TIES:
+        texts = tied(count, other, common)[:: -1 if swap else 1]
+        expected = plain(texts, 0.7)
+        assert ours(texts, 0.7) == expected
+        over += expected[1] is not None
+    assert 0 < over < len(TIES), "the table must hold ties that fall on either side"
+
+
+@given(SHORT)
+def test_one_by_one_equals_batch(texts: list[str]) -> None:
+    index = OverlapIndex(0.7)
+    hits = []
+    for number, text in enumerate(texts):
+        hit = index.nearest(text)
+        hits.append(hit)
+        if hit is None:
+            index.add(str(number), text)
+    assert hits == OverlapIndex(0.7).filter((str(number), text) for number, text in enumerate(texts))
+    assert len(index) == hits.count(None)
+
+
+@given(SHORT, st.lists(st.sampled_from("abcxyz"), min_size=1, max_size=12).map(" ".join))
+def test_asking_changes_nothing(texts: list[str], question: str) -> None:
+    index = OverlapIndex(0.7)
+    index.add_all((str(number), text) for number, text in enumerate(texts))
+    assert index.nearest(question) == index.nearest(question)
+    assert len(index) == len(texts)
+
+
+def test_the_best_hit_wins_and_the_first_of_equals() -> None:
+    index = OverlapIndex()
+    index.add_all(
+        [("far", "a b c d e f g h x y"), ("near", "a b c d e f g h i x"), ("equal", "a b c d e f g h i y")]
+    )
+    assert index.nearest("a b c d e f g h i j") == Hit("near", 0.9)
+    assert index.nearest("p q r") is None
+
+
+def test_case_and_punctuation_do_not_count() -> None:
+    index = OverlapIndex()
+    index.add("a", "Write a poem, about the Sea!")
+    assert index.nearest("write a poem about the sea") == Hit("a", 1.0)
+
+
+def test_order_of_words_counts() -> None:
+    index = OverlapIndex()
+    index.add("a", "one two three four five six")
+    assert index.nearest("six five four three two one") is None
+
+
+def test_chinese_near_duplicates_are_found() -> None:
+    index = OverlapIndex()
+    index.add("a", "请写一首关于春天的诗歌")
+    hit = index.nearest("请写一首关于秋天的诗歌")
+    assert hit is not None
+    assert 0.7 < hit.score < 1
+    assert index.nearest("中国的首都是哪里") is None
+
+
+def test_texts_without_words_are_near_only_to_themselves() -> None:
+    index = OverlapIndex()
+    assert index.filter([("a", "?!"), ("b", "..."), ("c", "?!"), ("d", ""), ("e", ""), ("f", "word")]) == [
+        None,
+        None,
+        Hit("a", 1.0),
+        None,
+        Hit("d", 1.0),
+        None,
+    ]
+
+
+def test_at_threshold_one_nothing_is_too_near() -> None:
+    assert OverlapIndex(1.0).filter([("a", "x y"), ("b", "x y"), ("c", "?"), ("d", "?")]) == [None] * 4
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_an_impossible_threshold_is_refused(threshold: float) -> None:
+    with pytest.raises(ValueError, match="threshold"):
+        OverlapIndex(threshold)
+
+
+@given(SHORT)
+def test_more_words_than_characters_exist(texts: list[str]) -> None:
+    """Beyond 1.1 million different words the texts are kept as integers; the decisions stay."""
+    before = overlap._LAST_LETTER
+    overlap._LAST_LETTER = 3
+    try:
+        assert isinstance(overlap._letters([4]), array)
+        assert ours(texts, 0.7) == plain(texts, 0.7)
+    finally:
+        overlap._LAST_LETTER = before
+
+
+@given(st.lists(st.text(st.characters()), max_size=10))
+def test_never_raises_on_any_text(texts: list[str]) -> None:
+    index = OverlapIndex()
+    index.add_all((str(number), text) for number, text in enumerate(texts))
+    for text in texts:
+        assert index.nearest(text) is not None
+
+
+@pytest.mark.slow
+def test_cost_grows_with_what_is_alike_not_with_what_is_kept() -> None:
+    """Of 3,000 unlike texts, a question measures next to none (a count, not a clock)."""
+    rng = random.Random(0)
+    index = OverlapIndex()
+    words = [f"w{number}" for number in range(5000)]
+    index.add_all((str(number), " ".join(rng.choices(words, k=15))) for number in range(3000))
+    measured = 0
+    for _ in range(100):
+        text = rng.choices(words, k=15)
+        numbers = [index._numbers.get(word, 0) for word in text]
+        measured += index._candidates(numbers).size
+    assert measured < 100

@@ -36,16 +36,28 @@ def test_wilson_of_nothing_says_nothing() -> None:
     assert wilson(0, 0) == (0.0, 1.0)
 
 
-def test_paired_difference() -> None:
-    value, low, high = paired_difference([1, 1, 1, 0], [0, 1, 0, 0])
-    assert value == 0.5
-    half = 1.959964 * math.sqrt((2 * 0.25 + 2 * 0.25) / 3 / 4)
-    assert low == pytest.approx(0.5 - half, abs=1e-6)
-    assert high == pytest.approx(0.5 + half, abs=1e-6)
+def test_paired_difference_known_values() -> None:
+    # By hand: 6 items, 2 better, 1 worse; half an item in each cell makes 8 items, 2.5 and 1.5 of them discordant.
+    value, low, high = paired_difference(
+        [True, True, False, True, False, True], [False, False, True, True, False, True]
+    )
+    assert value == pytest.approx(1 / 6)
+    half = 1.959964 * math.sqrt(4 - 1 / 8) / 8
+    assert low == pytest.approx(1 / 8 - half, abs=1e-6)
+    assert high == pytest.approx(1 / 8 + half, abs=1e-6)
 
 
-@pytest.mark.parametrize(("after", "before"), [([1], [1, 0]), ([], [])])
-def test_paired_difference_refuses_unpaired(after: list[float], before: list[float]) -> None:
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_paired_difference_holds_its_value_and_is_never_too_sure(pairs: list[tuple[bool, bool]]) -> None:
+    after, before = [a for a, _ in pairs], [b for _, b in pairs]
+    value, low, high = paired_difference(after, before)
+    assert -1 <= low <= value <= high <= 1
+    assert high - low > 0
+    assert paired_difference(before, after) == pytest.approx((-value, -high, -low))
+
+
+@pytest.mark.parametrize(("after", "before"), [([True], [True, False]), ([], [])])
+def test_paired_difference_refuses_unpaired(after: list[bool], before: list[bool]) -> None:
     with pytest.raises(ValueError, match="paired"):
         paired_difference(after, before)
 

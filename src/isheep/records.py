@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from typing import Any, TypeVar
 
 from isheep.errors import StoreError
@@ -37,7 +38,8 @@ class Task(Record):
 
 @dataclass(frozen=True, slots=True)
 class Completion(Record):
-    """What a model wrote for one request, untouched. `finish` is "stop" (by itself or at a stop text) or "length"."""
+    """What a model wrote for one request, untouched. `finish` is "stop" (by itself or at a stop text), "length"
+    (at the token limit), or "too_long" (the prompt left no room in the model's context; nothing was written)."""
 
     text: str
     finish: str
@@ -85,6 +87,8 @@ class Verdict(Record):
     text: str = ""
     prompt_tokens: int = 0
     tokens: int = 0
+    #: Expected reading: total probability of the ten scores; small when the judge was about to write something else.
+    mass: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +174,14 @@ def from_json(cls: type[R], line: str | bytes) -> R:
         raise StoreError(f"not a {kind(cls)} record: {error}", "run `isheep show RUN --verify`") from error
 
 
+@cache
+def _names(cls: Any) -> frozenset[str]:
+    return frozenset(f.name for f in fields(cls))
+
+
 def from_dict(cls: type[R], data: Mapping[str, Any]) -> R:
     """Build a record from a JSON object; lists become tuples. Raises TypeError on unknown or missing fields."""
-    unknown = set(data) - {f.name for f in fields(cls)}
+    unknown = data.keys() - _names(cls)
     if unknown:
         raise TypeError(f"unknown fields {sorted(unknown)}")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}

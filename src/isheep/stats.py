@@ -26,19 +26,20 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
 
 
-def paired_difference(after: Sequence[float], before: Sequence[float]) -> tuple[float, float, float]:
-    """Mean of after - before over the same items, with its 95 % interval (normal, from the item differences).
+def paired_difference(after: Sequence[bool], before: Sequence[bool]) -> tuple[float, float, float]:
+    """Difference of two shares over the same items, with its 95 % interval.
 
-    Raises ValueError when the lists differ in length or are empty.
+    Wald's interval for paired shares after half an item is added to each of the four cells (Agresti and Min 2005): it
+    stays honest where few items differ, or all do. Raises ValueError when the lists differ in length or are empty.
     """
     if len(after) != len(before) or not after:
         raise ValueError("paired outcomes must be non-empty and of equal length")
-    differences = [a - b for a, b in zip(after, before, strict=True)]
-    n = len(differences)
-    mean = sum(differences) / n
-    variance = sum((d - mean) ** 2 for d in differences) / max(1, n - 1)
-    half = Z95 * math.sqrt(variance / n)
-    return mean, mean - half, mean + half
+    better = sum(a and not b for a, b in zip(after, before, strict=True))
+    worse = sum(b and not a for a, b in zip(after, before, strict=True))
+    n = len(after) + 2
+    centre = (better - worse) / n
+    half = Z95 * math.sqrt((better + worse + 1) - (better - worse) ** 2 / n) / n
+    return (better - worse) / len(after), max(-1.0, centre - half), min(1.0, centre + half)
 
 
 def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:

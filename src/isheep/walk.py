@@ -31,12 +31,14 @@ def run(
     made = register(plan, store, name)
     runtime = _runtime(recipe.recipe.runtime)
     apart = needs_own_process(recipe.recipe.runtime)
-    for step in plan.steps:
-        if apart and step.model is not None:
-            do_step_apart(step, store, runtime, tell)
-        else:
-            do_step(step, store, runtime, tell)
-    write_report(made)
+    try:
+        for step in plan.steps:
+            if apart and step.model is not None:
+                do_step_apart(step, store, runtime, tell)
+            else:
+                do_step(step, store, runtime, tell)
+    finally:
+        write_report(made)  # also of a run that stopped: its funnel says why
     return made
 
 

@@ -149,8 +149,9 @@ class Generator(Protocol):
 
         Batches are planned over ALL requests and only then thinned by `skip`: a resumed call sees the same
         batches, so its texts are the same to the last bit. A stop that is exactly one special token of the
-        tokenizer (a layout's `end`) is an end token: the completion is `ended`. Raises BackendError when the
-        model cannot run.
+        tokenizer (a layout's `end`) is an end token: the completion is `ended`. A prompt that leaves no room in
+        the model's context is not fatal: its completion is empty, with finish "too_long". Raises BackendError
+        when the model cannot run.
         """
         ...
 
@@ -168,7 +169,7 @@ class Scorer(Protocol):
 
         A choice is joined to its prompt by one space, unless the prompt ends in white space or a special token.
         A choice that is the beginning of another ("1" and "10") counts only where the longer one does not
-        follow. Same contract on `skip` as generate.
+        follow. Same contract on `skip` as generate. A prompt too long for the model has mass 0.
         """
         ...
 

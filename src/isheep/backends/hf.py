@@ -19,7 +19,6 @@ from isheep.backends.hf_decode import Runner
 from isheep.backends.hf_layout import resolve
 from isheep.backends.hf_sampling import draw, uniforms
 from isheep.backends.hf_text import Decoder, encode_prompts, special_id
-from isheep.errors import BackendError
 from isheep.records import Completion
 from isheep.text.prompts import Layout
 
@@ -51,11 +50,12 @@ class HFEngine:
 
     def generate(self, requests: Sequence[Request], skip: Collection[str] = ()) -> Iterator[Completion]:
         prompts = encode_prompts(self.tokenizer, [r.prompt for r in requests]) if requests else []
-        for request, prompt in zip(requests, prompts, strict=True):
-            self._check_fits(request.id, len(prompt) + 1)
         groups: dict[Sampling, list[int]] = {}
         for n, request in enumerate(requests):
-            groups.setdefault(request.sampling, []).append(n)
+            if len(prompts[n]) < self.context:
+                groups.setdefault(request.sampling, []).append(n)
+            elif request.id not in skip:
+                yield Completion(request.id, "", "too_long", len(prompts[n]), 0)
         for sampling in sorted(groups, key=repr):
             ends = self._end_ids(sampling.stops)
             stops = tuple(s for s in sampling.stops if s and special_id(self.tokenizer, s) is None)
@@ -70,15 +70,19 @@ class HFEngine:
     def score(self, queries: Sequence[Query], skip: Collection[str] = ()) -> Iterator[Choice]:
         prompts = encode_prompts(self.tokenizer, [q.prompt for q in queries]) if queries else []
         branches = [self._choices.branches(q.prompt, q.choices) for q in queries]
-        for query, prompt, found in zip(queries, prompts, branches, strict=True):
-            self._check_fits(query.id, len(prompt) + found.depth)
+        fitting: list[int] = []
+        for n, query in enumerate(queries):
+            if len(prompts[n]) + branches[n].depth <= self.context:
+                fitting.append(n)
+            elif query.id not in skip:
+                yield _choice(query, [0.0] * len(query.choices), len(prompts[n]))
 
         def work(part: Sequence[int]) -> list[Choice]:
             with torch.inference_mode():
                 raw = hf_score.read(self._runner, [prompts[n] for n in part], [branches[n] for n in part])
             return [_choice(queries[n], values, len(prompts[n])) for n, values in zip(part, raw, strict=True)]
 
-        yield from self._batches(queries, prompts, range(len(queries)), skip, work)
+        yield from self._batches(queries, prompts, fitting, skip, work)
 
     def close(self) -> None:
         self.model = self._runner = None  # type: ignore[assignment]
@@ -158,13 +162,6 @@ class HFEngine:
 
     def _limit(self, prompt: int, wanted: int) -> int:
         return min(wanted, self._context - prompt)
-
-    def _check_fits(self, id: str, length: int) -> None:
-        if length > self._context:
-            raise BackendError(
-                f"the prompt of {id!r} has {length - 1} tokens, but the model holds {self._context} in all",
-                "show fewer or shorter examples, or choose a model with a longer context",
-            )
 
 
 def _find(text: str, stops: Sequence[str]) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from isheep.backends.hf_text import special_id
+from isheep.backends.hf_text import end_ids, special_id
 from isheep.backends.names import named_layout
 from isheep.errors import BackendError
 from isheep.text.prompts import Layout
@@ -71,15 +71,13 @@ def layout_tokens(tokenizer: Any, layout: Layout) -> list[int]:
 
 
 def untrained_tokens(tokenizer: Any, model: Any, layout: Layout) -> list[int]:
-    """Those of the layout's special tokens that look as if no training text ever held them.
+    """Those of the layout's special tokens and of its end that look as if no training text ever held them.
 
     A guess from the embedding rows, input and output: rows that were never used stay small (weight decay), or stay
     (nearly) equal to one another and to the reserved rows. It cannot see a row that kept an ordinary random value of
     its own, and it does not know whether a trained token was used the way this template uses it.
     """
-    tokens = layout_tokens(tokenizer, layout)
-    if not tokens:
-        return []
+    tokens = sorted({*layout_tokens(tokenizer, layout), *end_ids(tokenizer, layout)})
     reserved = _reserved(tokenizer, model.get_input_embeddings().weight.shape[0])
     found: set[int] = set()
     for matrix in (model.get_input_embeddings(), model.get_output_embeddings()):

@@ -39,7 +39,7 @@ class AssessmentSettings(Settings):
     """Prompt file for instruction following."""
     wrap: Literal["auto", "always", "never"] = "auto"
     """Put the judging prompt into the layout as a request. `auto`: only in chat layouts; plain text is continued."""
-    min_mass: float = Field(1e-4, ge=0, le=1)
+    min_mass: float = Field(1e-6, ge=0, le=1)
     """Expected reading: below this total probability of the ten scores, the score is unreadable."""
     temperature: float = Field(1.0, ge=0)
     """Sampled reading: temperature (released code: 1.0)."""
@@ -94,7 +94,7 @@ def _expected(
     for choice in ctx.scorer().score(queries, skip=done.keys()):
         pair, _, scale = choice.id.rpartition("/")
         score = expected_score(choice, ctx.settings.min_mass)
-        yield Verdict(choice.id, pair, scale, score, "", choice.prompt_tokens, 0)
+        yield Verdict(choice.id, pair, scale, score, "", choice.prompt_tokens, 0, choice.mass)
 
 
 def _sampled(

@@ -57,8 +57,8 @@ class EvaluateSettings(Settings):
 
 def normalise(text: str) -> str:
     """What exact match compares: case, surrounding space and a final full stop do not count."""
-    text = unicodedata.normalize("NFC", text).strip()
-    return " ".join(text.rstrip(".").casefold().split())
+    text = " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    return text.rstrip(". ") or text
 
 
 def is_correct(response: str, answers: Sequence[str]) -> bool:
@@ -73,9 +73,12 @@ def run(ctx: Context[EvaluateSettings]) -> Iterator[Record]:
         return
     _check(list(tests.values()))
     engine = ctx.generator()
-    layouts = [engine.layout(ctx.layout)]
+    names = [ctx.layout]
     if ctx.model is not None and ctx.model.adapter is None:
-        layouts += [engine.layout(n) for n in ctx.settings.base_layouts if n != layouts[0].name]
+        names += ctx.settings.base_layouts
+    layouts = {
+        layout.name: layout for layout in map(engine.layout, names)
+    }.values()  # "chat" may be one of the others
     done = ctx.written(Answer)
     total = len(tests) * len(layouts) * len(ctx.settings.decodings)
     answers: list[Answer] = list(done.values())

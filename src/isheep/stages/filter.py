@@ -1,7 +1,7 @@
 """filter: keep the pairs that pass the rules and score high (paper, Section 3.4; Algorithm 1, D_t).
 
 Generates nothing: a view over one scored pool. Every pair gets a Decision; every dropped one has its reason. Reasons
-are tried in a fixed order: rules, held-out prompts, unreadable scores, thresholds, then the share to keep.
+are tried in a fixed order: held-out prompts, rules, unreadable scores, thresholds, then the share to keep.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ def drop_reason(settings: FilterSettings, pair: Pair, scores: Scores, held_out: 
     """Why a pair is dropped before any ranking, or None."""
     if normal(pair.instruction, pair.input) in held_out:
         return "held_out"
+    if pair.finish == "too_long":
+        return "too_long"
     threshold = settings.threshold
     if threshold is None or threshold >= 0:
         reason = response_reason(pair.instruction, pair.input, pair.response, pair.finish, settings.rules)
@@ -55,7 +57,8 @@ def drop_reason(settings: FilterSettings, pair: Pair, scores: Scores, held_out: 
     for scale, score in scores.items():
         if score is None:
             return f"unreadable_{scale}"
-        if threshold is not None and score <= threshold:
+    for scale, score in scores.items():
+        if threshold is not None and score is not None and score <= threshold:
             return f"low_{scale}"
     return None
 
@@ -119,7 +122,8 @@ def _too_few(settings: FilterSettings, decisions: Sequence[Decision], kept: int)
         if d.reason:
             counts[d.reason] = counts.get(d.reason, 0) + 1
     why = ", ".join(f"{n} {reason}" for reason, n in sorted(counts.items(), key=lambda item: -item[1]))
-    readable = sorted(_mean({"q": d.quality, "f": d.following}) for d in decisions)
+    scored = [d for d in decisions if d.quality is not None or d.following is not None]
+    readable = sorted(_mean({"quality": d.quality, "following": d.following}) for d in scored)
     middle = f"; half of the mean scores are below {readable[len(readable) // 2]:.2f}" if readable else ""
     return YieldError(
         f"the filter kept {kept} of {len(decisions)} pairs, fewer than filter.min_kept = {settings.min_kept} "

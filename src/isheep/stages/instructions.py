@@ -106,6 +106,9 @@ class Sieve:
 
     def read(self, completion: Completion, shots: tuple[str, ...]) -> Iterator[Instruction]:
         """Every item of one list as an Instruction, kept or dropped with its reason."""
+        if completion.finish == "too_long":
+            yield Instruction(f"{completion.id}.00", "", "", shots, completion.id, "too_long")
+            return
         finished = completion.finish != "length"
         parsed = parse_task_list(
             completion.text, len(shots) + 1, self.settings.list_length, finished=finished

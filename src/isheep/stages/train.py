@@ -102,6 +102,8 @@ def spec(settings: TrainSettings, seed: int, dtype: str) -> TrainSpec:
 
 def run(ctx: Context[TrainSettings]) -> Iterator[Record]:
     settings = ctx.settings
+    if ctx.written(ModelRef):
+        return  # trained, and interrupted before it was published
     pairs = chosen(ctx.read("responses", Pair), ctx.read("filter", Decision))
     if not pairs:
         raise YieldError("there is no pair to train on", "see why with `isheep show`")

@@ -139,13 +139,17 @@ _NUMBER_FIRST = re.compile(r"[0-9]{1,3}[.)](?:\s|$)")
 _LABEL = re.compile(
     r"^[ \t]*(?:[0-9]+\.[ \t]*)?(?:task|instruction|input|output)[ \t]*[0-9]*[ \t]*:", re.I | re.M
 )
+#: An input may have labels of its own ("Task: plan a party"); these are the list's next item, or a leaked answer.
+_LABEL_IN_INPUT = re.compile(
+    r"^[ \t]*[0-9]+\.[ \t]*(?:task|instruction|input)[ \t]*:|\n[ \t]*output[ \t]*:", re.I | re.M
+)
 #: In mid-line only with a capital: "given the input: 5" is prose, "Add them. Input: 5" is a leaked label.
 _LABEL_IN_LINE = re.compile(r"\S[ \t]+(?:Task|Instruction|Input|Output):")
 
 
 def _list_marker(s: InstructionSubject) -> bool:
     in_instruction = _NUMBER_FIRST.match(s.instruction) or _LABEL_IN_LINE.search(s.instruction)
-    return bool(in_instruction or _LABEL.search(s.instruction) or _LABEL.search(s.input))
+    return bool(in_instruction or _LABEL.search(s.instruction) or _LABEL_IN_INPUT.search(s.input))
 
 
 _LINK = re.compile(r"\b(?:https?://|www\.)\w", re.I)
@@ -185,9 +189,11 @@ _SPEAKER = re.compile(
 #: A chat template's role on a line of its own, after an answer.
 _BARE_ROLE = re.compile(r"\n(?:assistant|user)\n")
 _SEVERAL_VOICES = re.compile(
-    r"\b(?:dialog(?:ue)?|conversation|chat|interview|script|scene|screenplay|transcript|quiz|trivia|faqs?|exam|questions|"
-    r"flash ?cards?|role-?play|(?:write|create|generate|make|pose|ask)\b.{0,40}\bquestion)\b",
-    re.I,
+    r"\b(?:dialog(?:ue)?|conversation|chat|interview\w*|negotiation|utterances?|script|scene|screenplay|transcript|quiz|"
+    r"trivia|faqs?|exam|questions|flash ?cards?|role-?play\w*|"
+    r"(?:write|create|generate|make|pose|ask|come up|provide|edit|into|form|prompt|turn)\b.{0,40}\bquestion)\b"
+    r"|^\W*(?:user|human|assistant)\W*:",
+    re.I | re.M,
 )
 
 
@@ -225,8 +231,8 @@ def _repeats_question(s: ResponseSubject) -> bool:
 
 #: Tasks whose right answer may well be a question: text to be written or reworked.
 _WORDING_ASKED = re.compile(
-    r"\b(?:questions?|ask|inquir\w+|survey|poll|riddles?|jokes?|\w*write|rephrase|paraphrase|translate|correct|edit|fix|"
-    r"proofread|punctuat\w+|convert|change|transform|repl(?:y|ies)|respond|e-?mail|message|headlines?|titles?|slogans?|"
+    r"\b(?:questions?|quer(?:y|ies)|prompts?|problems?|ask|inquir\w+|survey|poll|riddles?|jokes?|\w*write|reword|rephrase|"
+    r"paraphrase|translate|correct|edit|fix|proofread|punctuat\w+|convert|change|transform|repl(?:y|ies)|respond|e-?mail|message|headlines?|titles?|slogans?|"
     r"sentences?|quotes?|repeat|extract|find|identify|complete)\b",
     re.I,
 )

@@ -96,7 +96,7 @@ def test_the_request(tmp_path: Path) -> None:
 
     def write(request: Request) -> str:
         seen.append(request)
-        return counting().write(request)  # type: ignore[return-value]
+        return counting().write(request)
 
     settings = {"temperature": 0.7, "top_p": 0.8, "max_tokens": 50}
     list(run(ctx_for(tmp_path, settings, Script(write))))
@@ -189,7 +189,7 @@ def test_one_good_round_gives_new_patience(tmp_path: Path) -> None:
     good = counting()
 
     def write(request: Request) -> str:
-        return good.write(request) if int(request.id.split(".")[1]) % 6 == 4 else " blah\n"  # type: ignore[return-value]
+        return good.write(request) if int(request.id.split(".")[1]) % 6 == 4 else " blah\n"
 
     records = list(run(ctx_for(tmp_path, {"patience": 3, "count": 9}, Script(write))))
     assert len(kept(records)) == 9
@@ -225,7 +225,7 @@ def test_a_context_too_small_for_any_seed(tmp_path: Path) -> None:
 
 def test_fewer_examples_shift_the_numbers(tmp_path: Path) -> None:
     """Two seeds of 40 words do not fit together: one is shown, and the list is open at 2."""
-    engine = Script(lambda request: " " + counting().write(request).lstrip())  # type: ignore[union-attr]
+    engine = Script(lambda request: " " + counting().write(request).lstrip())
     engine.context = 120
     seeds = [Task(f"t{i}", f"word{i} " * 40) for i in range(3)]
     for record in run(ctx_for(tmp_path, {"patience": 1, "count": 1}, engine, seeds)):
@@ -247,8 +247,8 @@ def test_an_interruption_anywhere_changes_nothing(tmp_path: Path) -> None:
 def test_the_order_of_answers_does_not_matter(tmp_path: Path) -> None:
     engine = counting()
     backwards = list(run(ctx_for(tmp_path, {"count": 7}, engine)))
-    engine.generate = lambda requests, skip=(): iter(  # type: ignore[method-assign]
-        Completion(r.id, counting().write(r), "stop", len(r.prompt.split()), len(counting().write(r).split()))  # type: ignore[arg-type,union-attr]
+    engine.generate = lambda requests, skip=(): iter(
+        Completion(r.id, counting().write(r), "stop", len(r.prompt.split()), len(counting().write(r).split()))
         for r in requests
     )
     forwards = list(run(ctx_for(tmp_path, {"count": 7}, engine)))

@@ -89,19 +89,21 @@ def _kept(recipe: Recipe) -> float:
 
 def _adapter_bytes(recipe: Recipe) -> int:
     """Float32 adapter on all linear layers of a Llama-like model, from its config where it is at hand; else 0."""
-    path = Path(model_path(recipe.model.base)) / "config.json"
-    if not path.is_file():
+    path = Path(model_path(recipe.model.base)).expanduser() / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+        hidden, inner = int(config["hidden_size"]), int(config["intermediate_size"])
+        layers = int(config["num_hidden_layers"])
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
         return 0
-    config = json.loads(path.read_text(encoding="utf-8"))
-    hidden, inner = config.get("hidden_size", 0), config.get("intermediate_size", 0)
     rows = 4 * 2 * hidden + 3 * (hidden + inner)  # q, k, v, o; gate, up, down
-    return int(4 * recipe.train.lora.rank * rows * config.get("num_hidden_layers", 0))
+    return 4 * recipe.train.lora.rank * rows * layers
 
 
 def _lines(path: Path) -> int:
     if path.is_dir():
-        return 0
-    return sum(1 for line in path.read_text(encoding="utf-8").split("\n") if line.strip())
+        return sum(map(_lines, path.glob("*.jsonl")))
+    return sum(bool(line.strip()) for line in path.read_bytes().split(b"\n"))
 
 
 def _size(path: Path) -> int:

@@ -269,3 +269,9 @@ def test_too_few_kept_stops_with_what_was_dropped_and_advice(tmp_path: Path) -> 
 def test_min_kept_is_enough(tmp_path: Path) -> None:
     settings = FilterSettings(threshold=None, keep_fraction=1.0, min_kept=9)
     assert sum(d.kept for d in run(context(settings, tmp_path, inputs(RISING)))) == 9
+
+
+@pytest.mark.parametrize("threshold", [None, -1, 0, 8])
+def test_an_answer_to_a_prompt_too_long_for_the_model_is_never_kept(threshold: float | None) -> None:
+    found = decided([pair("a", "", finish="too_long")], {"a": both(10.0)}, threshold=threshold)
+    assert found == {"a": "too_long"}

@@ -260,3 +260,16 @@ def test_progress_counts_kept_tasks(tmp_path: Path) -> None:
     list(run(ctx_for(tmp_path, engine=counting(), report=lambda *now: told.append(now))))
     assert told[0] == (0, 6, "tasks")
     assert told[-1] == (6, 6, "tasks")
+
+
+def test_a_prompt_too_long_for_the_model_is_a_dropped_record(tmp_path: Path) -> None:
+    good = counting()
+
+    def write(request: Request) -> str | Completion:
+        long = request.id.endswith("1")
+        return Completion(request.id, "", "too_long", 9, 0) if long else good.write(request)
+
+    records = list(run(ctx_for(tmp_path, engine=Script(write))))
+    dropped = next(i for i in instructions(records) if i.source == "0.000001")
+    assert (dropped.id, dropped.instruction, dropped.reason) == ("0.000001.00", "", "too_long")
+    assert len(kept(records)) == 6

@@ -1,0 +1,95 @@
+"""Estimates: rough, but of the right order, and never a reason for `isheep plan` to fail."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from isheep.estimate import Estimate, estimate
+from isheep.plan import make_plan
+from toy import TESTS, toy, write_lines
+
+
+def estimated(folder: Path, *overrides: str) -> dict[str, Estimate]:
+    return estimate(make_plan(toy(folder, *overrides)))
+
+
+def test_every_step_has_one(tmp_path: Path) -> None:
+    plan = make_plan(toy(tmp_path))
+    found = estimate(plan)
+    assert set(found) == {step.name for step in plan.steps}
+    for name, guess in found.items():
+        assert min(guess.read, guess.written, guess.bytes) >= 0, name
+
+
+def test_more_tasks_cost_more(tmp_path: Path) -> None:
+    few = estimated(tmp_path, "instructions.count=100")
+    many = estimated(tmp_path, "instructions.count=1000")
+    for stage in ("instructions", "responses", "assessment"):
+        assert 8 < many[f"{stage}.0"].read / few[f"{stage}.0"].read < 12
+    assert many["responses.0"].written == 10 * few["responses.0"].written
+    assert many["train.0"].read == pytest.approx(10 * few["train.0"].read)
+
+
+def test_what_generates_nothing_writes_nothing(tmp_path: Path) -> None:
+    found = estimated(tmp_path)
+    assert found["assessment.0"].written == found["filter.0"].read == found["train.0"].written == 0
+    assert estimated(tmp_path, "assessment.reading=sampled")["assessment.0"].written > 0
+    nothing = estimated(tmp_path, "assessment.level=none", "filter.by=random")["assessment.0"]
+    assert (nothing.read, nothing.written) == (0, 0)
+
+
+def test_one_scale_is_half_of_both(tmp_path: Path) -> None:
+    one = estimated(tmp_path, "assessment.level=quality")["assessment.0"].read
+    assert 2 * one == estimated(tmp_path)["assessment.0"].read
+
+
+def test_the_base_model_answers_in_several_layouts(tmp_path: Path) -> None:
+    found = estimated(tmp_path)
+    assert found["evaluate.0"].read == 2 * found["evaluate.1"].read == 3 * 2 * 2 * 40
+
+
+def test_training_sees_what_is_kept(tmp_path: Path) -> None:
+    all_kept = estimated(tmp_path, "instructions.count=1000", "filter.keep_fraction=1.0")["train.0"].read
+    half = estimated(tmp_path, "instructions.count=1000", "filter.keep_fraction=0.5")["train.0"].read
+    capped = estimated(tmp_path, "instructions.count=1000", "train.max_samples=100")["train.0"].read
+    assert 2 * half == all_kept
+    assert 10 * capped == all_kept
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "not json",
+        "[]",
+        "{}",
+        '{"hidden_size": null}',
+        '{"text_config": {"hidden_size": 8}}',
+        '{"hidden_size": "8"}',
+        "\udcff",
+    ],
+)
+def test_an_odd_model_folder_does_no_harm(tmp_path: Path, config: str) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_bytes(config.encode(errors="surrogateescape"))
+    assert estimated(tmp_path, f"model.base={tmp_path}/model")["train.0"].bytes == 0
+
+
+def test_the_adapters_size(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    config = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    rows = 4 * 2 * 64 + 3 * (64 + 128)
+    found = estimated(tmp_path, f"model.base={tmp_path}/model", "train.lora.rank=4")
+    assert found["train.0"].bytes == 4 * 4 * 2 * rows
+
+
+def test_test_files_of_any_kind_do_no_harm(tmp_path: Path) -> None:
+    odd = tmp_path / "odd.jsonl"
+    odd.write_bytes(b"\xff\xfe\n\xff\n")
+    (tmp_path / "folder").mkdir()
+    write_lines(tmp_path / "folder" / "a.jsonl", TESTS)
+    found = estimated(tmp_path, f"evaluate.tasks=[{odd}, {tmp_path}/folder]")
+    assert found["evaluate.1"].read > 0

@@ -103,7 +103,8 @@ def make_model(
         "initializer_range": scale,
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
+        # None, as in most base models: a pad row would be zero, and where pad is eos no model could learn to stop.
+        "pad_token_id": None,
     }
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)

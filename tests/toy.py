@@ -11,6 +11,7 @@ from isheep.backends.base import Choice, ModelSpec, Query, Request, Runtime
 from isheep.backends.fake import FakeEngine, FakeTrainer
 from isheep.recipe import Loaded, load_recipe
 from isheep.records import Completion, Record
+from isheep.runs import Run
 from isheep.stages.stage import Context, Settings
 from isheep.text.prompts import LAYOUTS, Layout
 
@@ -130,3 +131,16 @@ def context(
         folder=folder,
         **{**given, **rest},
     )
+
+
+def toy_file(folder: Path, **changes: Any) -> Path:
+    """The toy recipe as a file, for the command line (JSON is YAML)."""
+    path = folder / "toy.yaml"
+    path.write_text(json.dumps({**toy_recipe(folder), **changes}), encoding="utf-8")
+    return path
+
+
+def contents(run: Run) -> dict[str, str]:
+    """Step -> the digest of all it made. Equal results have equal digests, wherever and whenever they were made."""
+    found = {step.name: run.artifact(step) for step in run.steps}
+    return {name: artifact.manifest["content"] for name, artifact in found.items() if artifact}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import cache
 from typing import Any, TypeVar
 
 from isheep.errors import StoreError
@@ -174,14 +173,13 @@ def from_json(cls: type[R], line: str | bytes) -> R:
         raise StoreError(f"not a {kind(cls)} record: {error}", "run `isheep show RUN --verify`") from error
 
 
-@cache
-def _names(cls: Any) -> frozenset[str]:
-    return frozenset(f.name for f in fields(cls))
+#: Looked up for every record read; dataclasses.fields() is slow.
+_FIELDS = {cls: frozenset(f.name for f in fields(cls)) for cls in RECORD_TYPES.values()}
 
 
 def from_dict(cls: type[R], data: Mapping[str, Any]) -> R:
     """Build a record from a JSON object; lists become tuples. Raises TypeError on unknown or missing fields."""
-    unknown = data.keys() - _names(cls)
+    unknown = data.keys() - _FIELDS[cls]
     if unknown:
         raise TypeError(f"unknown fields {sorted(unknown)}")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}

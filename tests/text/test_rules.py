@@ -125,6 +125,10 @@ def test_tasks_that_are_dropped(instruction: str, input: str, reason: str) -> No
         # labels that are prose
         ("Given the input: 5, what is its double?", ""),
         ("Explain what a task is in Python asyncio.", ""),
+        # inputs with labels of their own
+        ("Make a plan to complete it.", "Task: a birthday party"),
+        ("Find the pairs with that sum.", "Input: [2, 4, 3], target = 5"),
+        ("How would you change the code?", "Code: print(1)\nTask: print 2"),
     ],
 )
 def test_tasks_that_must_not_be_dropped(instruction: str, input: str) -> None:
@@ -187,6 +191,8 @@ def test_answers_that_are_dropped(response: str, reason: str) -> None:
         ("User: Hi!\nAssistant: Hello!", "Write a dialogue between a user and a bot.", ""),
         ("System: Linux\nMemory: 8 GB", "List the properties of my operating system.", ""),
         ("Question: What is tea?\nAnswer: A drink.", "Write a question about tea with its answer.", ""),
+        ("Question: What is tea?", "Turn the sentence into a question.", "Tea is a drink."),
+        ("Assistant: Sure! Which subject?", "Generate a reply.", "User: Can you help me?"),
         ("Input: 3\nOutput: 9", "Show an example run of a program that squares.", ""),
         ("The systems: one and two.\nHumans like them.", "Tell me about tea.", ""),
         ("human", "Is Frodo a human or a hobbit?", ""),
@@ -197,6 +203,8 @@ def test_answers_that_are_dropped(response: str, reason: str) -> None:
         # questions that were asked for
         ("How are you?", "Translate into English.", "Wie geht es dir"),
         ("What is tea made of?", "Ask me something about tea.", ""),
+        ("Could you pass the tea, please?", "Reword the text more politely.", "Pass the tea."),
+        ("5 x 4 = ?", "Give a simple problem for a pupil.", ""),
         ("Tea: friend or foe?", "Suggest a title for an article on tea.", ""),
         ("Where is it?", "Which of the two is polite?", "Where is it? Tell me where it is!"),
         # Chinese, Japanese, Korean that belongs there

@@ -190,8 +190,8 @@ _SPEAKER = re.compile(
 _BARE_ROLE = re.compile(r"\n(?:assistant|user)\n")
 _SEVERAL_VOICES = re.compile(
     r"\b(?:dialog(?:ue)?|conversation|chat|interview\w*|negotiation|utterances?|script|scene|screenplay|transcript|quiz|"
-    r"trivia|faqs?|exam|questions|flash ?cards?|role-?play\w*|(?:write|create|generate|make|pose|ask|come up|provide|edit|"
-    r"into|form|formulate|\w*construct|turn)\b.{0,40}\bquestion)\b"
+    r"trivia|faqs?|exam|questions|flash ?cards?|role-?play\w*|(?:write|create|generate|make|pose|ask|come up|provide|"
+    r"edit|into|form|formulate|\w*construct|turn)\b.{0,40}\bquestion)\b"
     r"|^\W*(?:user|human|assistant)\W*:",
     re.I | re.M,
 )

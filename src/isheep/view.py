@@ -179,46 +179,43 @@ def percent(share: float | None) -> str:
 
 
 def score_table(summary: Mapping[str, Any]) -> Table:
-    """Scores by iteration with intervals."""
-    table = Table(title="scores (95 % interval)", title_justify="left", box=None, pad_edge=False)
-    metrics = list(
-        dict.fromkeys(
-            (s["task"], s["metric"])
-            for i in summary["iterations"]
-            for s in i["scores"]
-            if "@" not in s["metric"]
-        )
-    )
-    table.add_column("iteration")
+    """Scores by iteration, in percent, with their intervals."""
+    table = Table(title="scores in % (95 % interval)", title_justify="left", box=None, pad_edge=False)
+    rows = [(s["task"], s["metric"]) for i in summary["iterations"] for s in i["scores"]]
+    metrics = [cell for cell in dict.fromkeys(rows) if "@" not in cell[1]]
+    table.add_column("model", no_wrap=True)
     for task, metric in metrics:
-        table.add_column(f"{task} {metric}", justify="right")
+        table.add_column(f"{task}\n{metric.replace('_', ' ')}", justify="right", no_wrap=True)
     for entry in summary["iterations"]:
         found = {(s["task"], s["metric"]): s for s in entry["scores"]}
-        cells = [
-            f"{percent(s['value'])} ({percent(s['ci_low'])} to {percent(s['ci_high'])})"
-            if (s := found.get(m))
-            else "-"
-            for m in metrics
-        ]
-        table.add_row("base" if entry["iteration"] == 0 else str(entry["iteration"]), *cells)
+        cells = [_score(found.get(metric)) for metric in metrics]
+        table.add_row("base" if entry["iteration"] == 0 else f"M{entry['iteration']}", *cells)
     return table
+
+
+def _score(score: Mapping[str, Any] | None) -> str:
+    if score is None:
+        return "-"
+    low, high = 100 * score["ci_low"], 100 * score["ci_high"]
+    return f"{100 * score['value']:.1f} ({low:.0f}-{high:.0f})"
 
 
 def funnel_table(summary: Mapping[str, Any]) -> Table:
     """What each iteration wrote, answered and kept."""
     table = Table(title="funnel", title_justify="left", box=None, pad_edge=False)
-    for name in (
-        "iteration",
-        "candidates",
-        "new tasks",
+    names = (
+        "",
+        "candi-\ndates",
+        "new\ntasks",
         "answers",
         "kept",
-        "mean score",
+        "mean\nscore",
         "AUROC",
         "right",
-        "right kept",
-    ):
-        table.add_column(name, justify="left" if name == "iteration" else "right")
+        "right\nof kept",
+    )
+    for name in names:
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
     for entry in summary["iterations"]:
         if not entry["candidates"]:
             continue
@@ -234,11 +231,11 @@ def funnel_table(summary: Mapping[str, Any]) -> Table:
 
 def dropped_table(summary: Mapping[str, Any]) -> Table:
     """Why records were dropped, by iteration."""
-    table = Table(title="dropped, by reason", title_justify="left", box=None, pad_edge=False)
+    table = Table(title="dropped, by reason and iteration", title_justify="left", box=None, pad_edge=False)
     entries = [entry for entry in summary["iterations"] if entry["dropped"]]
     table.add_column("reason")
     for entry in entries:
-        table.add_column(f"iteration {entry['iteration']}", justify="right")
+        table.add_column(str(entry["iteration"]), justify="right", no_wrap=True)
     for reason in sorted({reason for entry in entries for reason in entry["dropped"]}):
         table.add_row(reason, *(str(entry["dropped"].get(reason, 0)) for entry in entries))
     return table

@@ -20,7 +20,6 @@ NEEDED = {
     "accelerate": "",
     "datasets": "",
     "numpy": "",
-    "scikit-learn": "",
     "rapidfuzz": "",
     "pydantic": "",
 }

@@ -17,6 +17,7 @@ from isheep.errors import StoreError
 from isheep.plan import Plan
 from isheep.recipe import Recipe
 from isheep.store import Artifact, Store
+from isheep.store.disk import in_words
 from isheep.store.key import digest
 
 #: Where runs are kept unless told otherwise: in the working directory, so that a project keeps its own.
@@ -79,8 +80,7 @@ def plan_digest(plan: Plan) -> str:
 def register(plan: Plan, store: Store, name: str | None = None) -> Run:
     """Write down which keys belong to a run. A name used before for other settings keeps its old list beside it."""
     steps = tuple(RunStep(s.name, s.stage, s.iteration, s.key) for s in plan.steps)
-    made = Run(_checked(name) if name else default_name(plan), store, plan.recipe, steps)
-    made.folder.mkdir(parents=True, exist_ok=True)
+    made = Run(default_name(plan) if name is None else _checked(name), store, plan.recipe, steps)
     path = made.folder / "run.json"
     text = json.dumps(
         {
@@ -91,33 +91,37 @@ def register(plan: Plan, store: Store, name: str | None = None) -> Run:
         },
         indent=1,
     )
-    if path.exists():
-        old = path.read_text(encoding="utf-8")
-        if json.loads(old).get("plan") != plan_digest(plan):
-            path.rename(made.folder / f"run-{json.loads(old).get('plan', '')[:12]}.json")
-    _write(path, text + "\n")
+    with in_words(f"cannot write to {made.folder}"):
+        made.folder.mkdir(parents=True, exist_ok=True)
+        old = _plan_at(path)
+        if old is not None and old != plan_digest(plan):
+            path.rename(made.folder / f"run-{old[:12]}.json")
+        _write(path, text + "\n")
     return made
+
+
+def _plan_at(path: Path) -> str | None:
+    """The digest of the plan written down there; None when there is none, or a damaged one, which is of no use."""
+    try:
+        return str(json.loads(path.read_bytes())["plan"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def open_run(name: str, store: Store | Path | str = DEFAULT_STORE) -> Run:
     """A run by its name, or by an unambiguous beginning of it (the newest of several); "last" is the newest of all."""
     store = store if isinstance(store, Store) else Store(store)
-    folder = store.runs_folder / name
-    if name in (".", "..") or "/" in name or not (folder / "run.json").is_file():
-        found = sorted(
-            (
-                p
-                for p in store.runs_folder.glob("*/run.json")
-                if name == "last" or p.parent.name.startswith(name)
-            ),
-            key=lambda p: p.stat().st_mtime,
+    known = {path.parent.name: path for path in store.runs_folder.glob("*/run.json")}
+    if name in known:
+        found = [name]
+    else:
+        found = [run for run in known if name == "last" or (name and run.startswith(name))]
+    if not found:
+        raise StoreError(
+            f"no run {name!r} in {store.root}",
+            f"runs here: {', '.join(sorted(known)) or 'none'}; --store names another store",
         )
-        if not found:
-            known = ", ".join(sorted(p.parent.name for p in store.runs_folder.glob("*/run.json"))) or "none"
-            raise StoreError(
-                f"no run {name!r} in {store.root}", f"runs here: {known}; --store names another store"
-            )
-        folder = found[-1].parent
+    folder = known[max(found, key=lambda run: known[run].stat().st_mtime)].parent
     try:
         data: Mapping[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         recipe = Recipe.model_validate(data["recipe"])
@@ -130,7 +134,7 @@ def open_run(name: str, store: Store | Path | str = DEFAULT_STORE) -> Run:
 
 
 def _checked(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name) or name == "last":
         raise StoreError(f"{name!r} cannot name a run", "use letters, digits, '.', '_' and '-'")
     return name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from isheep.report import write_report
 from isheep.runs import DEFAULT_STORE, Run, register
 from isheep.step import Event, Listener, do_step
 from isheep.store import Store
+from isheep.store.disk import in_words
 from isheep.worker import do_step_apart
 
 
@@ -37,8 +39,12 @@ def run(
                 do_step_apart(step, store, runtime, tell)
             else:
                 do_step(step, store, runtime, tell)
-    finally:
-        write_report(made)  # also of a run that stopped: its funnel says why
+    except BaseException:
+        with contextlib.suppress(Exception):
+            write_report(made)  # also of a run that stopped: its funnel says why
+        raise
+    with in_words(f"cannot write the report of {made.name}"):
+        write_report(made)
     return made
 
 

@@ -6,13 +6,16 @@ publishes by itself. When the parent dies the child ends at its next event; what
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import traceback
 from dataclasses import asdict
+from pathlib import Path
 
 from isheep.backends.base import Runtime
 from isheep.errors import BackendError, IsheepError
@@ -41,7 +44,7 @@ def do_step_apart(step: Step, store: Store, runtime: Runtime, tell: Listener) ->
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as errors:
         child = subprocess.Popen(
-            [sys.executable, "-m", "isheep.worker"],
+            [sys.executable, *_safe_path(), "-m", "isheep.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -53,10 +56,23 @@ def do_step_apart(step: Step, store: Store, runtime: Runtime, tell: Listener) ->
     if child.returncode != 0:
         words = "".join(log.read_text(encoding="utf-8", errors="replace").splitlines(True)[-LOG_LINES:])
         raise BackendError(
-            f"the step {step.name} ended with code {child.returncode}:\n{words.rstrip()}",
+            f"the step {step.name} {_end(child.returncode)}:\n{words.rstrip()}",
             f"the whole log: {log}. Run the same command again to go on from where it stopped",
         )
     return fetch(store, step.ref)
+
+
+def _safe_path() -> list[str]:
+    """`-m` puts the working directory first on the path; the child gets it only where this process has it too."""
+    return [] if {"", str(Path.cwd())} & set(sys.path) else ["-P"]
+
+
+def _end(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return (
+            "was killed (signal 9, as the system does when memory runs out: try a lower runtime.batch_size)"
+        )
+    return f"was killed (signal {-code})" if code < 0 else f"ended with code {code}"
 
 
 def _converse(child: subprocess.Popen[bytes], message: bytes, tell: Listener) -> IsheepError | None:
@@ -65,8 +81,9 @@ def _converse(child: subprocess.Popen[bytes], message: bytes, tell: Listener) ->
     assert child.stdout is not None
     failure: IsheepError | None = None
     try:
-        child.stdin.write(message)
-        child.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it died at once; its log says why
+            child.stdin.write(message)
+            child.stdin.close()
         for line in child.stdout:
             text = line.decode("utf-8", errors="replace")
             if not text.startswith(_MARK):

@@ -112,10 +112,8 @@ def open_run(name: str, store: Store | Path | str = DEFAULT_STORE) -> Run:
     """A run by its name, or by an unambiguous beginning of it (the newest of several); "last" is the newest of all."""
     store = store if isinstance(store, Store) else Store(store)
     known = {path.parent.name: path for path in store.runs_folder.glob("*/run.json")}
-    if name in known:
-        found = [name]
-    else:
-        found = [run for run in known if name == "last" or (name and run.startswith(name))]
+    begun = [run for run in known if name == "last" or (name and run.startswith(name))]
+    found = [name] if name in known else begun
     if not found:
         raise StoreError(
             f"no run {name!r} in {store.root}",

@@ -22,6 +22,7 @@ from isheep.errors import BackendError, IsheepError
 from isheep.plan import Step
 from isheep.step import Event, Listener, do_step, fetch
 from isheep.store import Artifact, Store
+from isheep.store.disk import in_words
 
 #: glibc keeps freed blocks instead of giving every tensor back to the kernel: 1.2 to 4.4 times faster on CPUs here.
 MALLOC = {
@@ -41,8 +42,10 @@ def do_step_apart(step: Step, store: Store, runtime: Runtime, tell: Listener) ->
         tell(Event("cached", step.name))
         return found
     log = store.runs_folder.parent / "logs" / f"{step.name}-{step.key[:12]}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as errors:
+    with in_words(f"cannot write to {log.parent}"):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        errors = log.open("ab")
+    with errors:
         child = subprocess.Popen(
             [sys.executable, *_safe_path(), "-m", "isheep.worker"],
             stdin=subprocess.PIPE,

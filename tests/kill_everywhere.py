@@ -1,0 +1,81 @@
+"""Kill every step of the toy run after every record, go on, and compare: `python kill_everywhere.py FOLDER`.
+
+A process of its own, as it forks: each kill is a true one (no `finally` runs), and so is each lock left behind.
+Prints "N kills" when every resumed step ended record for record like the unbroken one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from isheep.backends.base import Runtime
+from isheep.plan import Step, make_plan
+from isheep.step import do_step
+from isheep.store import Journal, Store
+from isheep.walk import run
+from toy import contents, toy
+
+os.fsync = lambda handle: None  # no power is cut here; 1000 fsyncs would take a minute
+KILLED = 9
+
+
+def kill_after(count: int, torn: bool) -> Callable[[], None]:
+    """Arrange for this process to end after so many records, with half a line more if `torn`."""
+
+    def arrange() -> None:
+        append = Journal.append
+        left = count
+
+        def dying(journal: Journal, record: object) -> None:
+            nonlocal left
+            if left == 0:
+                if torn:
+                    os.write(journal._handle, b'{"type":"pair","record":{"id":"0.0\xc3')
+                os._exit(KILLED)
+            append(journal, record)  # type: ignore[arg-type]
+            left -= 1
+
+        Journal.append = dying  # type: ignore[assignment, method-assign]
+
+    return arrange
+
+
+def in_child(step: Step, store: Store, arrange: Callable[[], None]) -> int:
+    """Do the step in a forked process; its exit code."""
+    child = os.fork()
+    if child == 0:
+        arrange()
+        do_step(step, store, Runtime(), lambda event: None)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    loaded = toy(folder)
+    unbroken = run(loaded, folder / "unbroken")
+    expected = contents(unbroken)
+    kills = 0
+    for step in make_plan(loaded).steps:
+        records = sum(unbroken.store.find(step.stage, step.key).manifest["records"].values())
+        store = Store(folder / "broken")
+        for count in range(records + 1):
+            shutil.rmtree(store.artifact_folder(step.stage, step.key), ignore_errors=True)
+            code = in_child(step, store, kill_after(count, torn=count % 2 == 1))
+            assert code == (KILLED if count < records else 0), f"{step.name} after {count}: code {code}"
+            artifact = do_step(step, store, Runtime(), lambda event: None)
+            assert artifact.manifest["content"] == expected[step.name], f"{step.name} killed after {count}"
+            assert artifact.verify() == []
+            assert count == records or artifact.manifest["resumed"] == (count > 0)
+            kills += count < records
+    left = [str(path) for path in (folder / "broken" / "work").rglob("*") if path.is_file()]
+    assert left == [], left
+    print(f"{kills} kills")
+
+
+if __name__ == "__main__":
+    main()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from isheep.backends.base import ModelSpec, Request, Runtime, Sampling
+from isheep.backends.hf import HFEngine
 from isheep.backends.hf_batches import Halving, plan
 from isheep.backends.hf_decode import Runner
 from isheep.errors import BackendError
@@ -76,7 +80,15 @@ def test_a_shared_beginning_changes_no_probability(model: Any) -> None:
 
 
 def test_plan_sorts_by_length_then_id() -> None:
-    assert plan([5, 1, 5, 3], ["b", "x", "a", "c"], 2) == [[1, 3], [2, 0]]
+    rows = [[1] * 5, [2], [3] * 5, [4] * 3]
+    assert plan(rows, ["b", "x", "a", "c"], 2) == [[1, 3], [2, 0]]
+
+
+def test_plan_keeps_prompts_that_begin_alike_together() -> None:
+    one, two = list(range(20)), list(range(50, 70))
+    rows = [[*one, 1, 2], [*two, 1], [*one, 1], [*two, 1, 2], [9]]
+    assert plan(rows, list("abcde"), 2) == [[4, 2], [0, 1], [3]]
+    assert plan(rows, list("abcde"), 3) == [[4, 1, 2], [0, 3]], "too few to fill a batch: by length alone"
 
 
 def test_a_batch_that_does_not_fit_is_halved() -> None:
@@ -109,3 +121,36 @@ def test_other_errors_are_not_swallowed() -> None:
 
     with pytest.raises(RuntimeError, match="shapes"):
         list(Halving().run([1, 2], work))
+
+
+def test_the_engine_survives_running_out_of_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = HFEngine(ModelSpec(str(make_model(tmp_path))), Runtime(batch_size=8, device="cpu", threads=1))
+    requests = [Request(str(n), f"Question: {n}\nAnswer:", Sampling(6), n) for n in range(10)]
+    wanted = sorted(engine.generate(requests), key=lambda c: c.id)
+    decode = Runner.decode
+
+    def small(self: Runner, rows: Sequence[list[int]], *rest: Any) -> list[list[int]]:
+        if len(rows) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return decode(self, rows, *rest)
+
+    monkeypatch.setattr(Runner, "decode", small)
+    assert sorted(engine.generate(requests), key=lambda c: c.id) == wanted
+
+
+def test_an_end_token_among_the_stops_ends_the_turn(tmp_path: Path) -> None:
+    engine = HFEngine(ModelSpec(str(make_model(tmp_path, template=True))), Runtime(device="cpu", threads=1))
+    requests = [Request(str(n), "Question: a\nAnswer:", Sampling(40), n) for n in range(40)]
+    free = {c.id: c for c in engine.generate(requests)}
+    tokenizer = engine.tokenizer
+    stop = tokenizer.convert_ids_to_tokens(tokenizer.get_added_vocab()["<|im_end|>"])
+    stopped = list(
+        engine.generate([replace(r, sampling=replace(r.sampling, stops=(stop,))) for r in requests])
+    )
+    ended = [c for c in stopped if c.ended and not free[c.id].ended]
+    assert ended, "the stop token turned up in none of 40 random texts"
+    for completion in ended:
+        assert completion.finish == "stop"
+        assert stop not in completion.text
+        assert free[completion.id].text.startswith(completion.text)
+        assert completion.tokens < free[completion.id].tokens

@@ -99,8 +99,8 @@ class HFEngine:
         work: Any,
     ) -> Iterator[Any]:
         """Run the batches of `chosen` that hold an id which is not skipped; yield only those ids."""
-        lengths, ids = [len(prompts[n]) for n in chosen], [items[n].id for n in chosen]
-        for batch in plan(lengths, ids, self._batch_size):
+        ids = [items[n].id for n in chosen]
+        for batch in plan([prompts[n] for n in chosen], ids, self._batch_size):
             if all(ids[at] in skip for at in batch):
                 continue
             for result in self._halving.run([chosen[at] for at in batch], work):

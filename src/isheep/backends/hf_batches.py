@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -10,13 +11,25 @@ import torch
 
 from isheep.errors import BackendError
 
+#: Tokens that prompts must have in common for their beginning to be worth a forward pass of its own.
+MIN_SHARED = 16
+
 T = TypeVar("T")
 U = TypeVar("U")
 
 
-def plan(lengths: Sequence[int], ids: Sequence[str], batch_size: int) -> list[list[int]]:
-    """Batches of indices, shortest prompts first: rows of like length waste the least padding."""
-    order = sorted(range(len(ids)), key=lambda n: (lengths[n], ids[n]))
+def plan(rows: Sequence[Sequence[int]], ids: Sequence[str], batch_size: int) -> list[list[int]]:
+    """Batches of indices, shortest prompts first: rows of like length waste the least padding.
+
+    Prompts that begin alike, where they fill a batch, are kept together: their beginning is then computed once.
+    """
+    starts = [tuple(row[:MIN_SHARED]) for row in rows]
+    often = {
+        start for start, count in Counter(starts).items() if count >= batch_size and len(start) == MIN_SHARED
+    }
+    order = sorted(
+        range(len(ids)), key=lambda n: (starts[n] if starts[n] in often else (), len(rows[n]), ids[n])
+    )
     return [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
 
 

@@ -14,11 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from isheep.backends.hf_batches import MIN_SHARED
 from isheep.backends.hf_cache import is_plain, keep_rows, make_cache
 from isheep.errors import BackendError
-
-#: A shared beginning shorter than this is not worth a forward pass of its own.
-_MIN_SHARED = 16
 
 #: (logits of the live rows, their indices, step) -> next tokens.
 Draw = Callable[[Tensor, Tensor, int], Tensor]
@@ -123,7 +121,7 @@ class Runner:
             return 0
         # Every row must have its last `keep` tokens left to run.
         shared = min(_common(min(rows), max(rows)), min(len(r) for r in rows) - keep)
-        return shared if shared >= _MIN_SHARED else 0
+        return shared if shared >= MIN_SHARED else 0
 
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:

@@ -21,7 +21,7 @@ from isheep.errors import BackendError
 Path = tuple[int, ...]
 
 #: How much of a prompt's end decides how the next word is tokenised.
-_TAIL = 48
+_TAIL = 16
 
 
 @dataclass(frozen=True, slots=True)

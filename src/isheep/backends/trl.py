@@ -201,6 +201,7 @@ def _arguments(base: Any, spec: TrainSpec, checkpoints: Path, device: torch.devi
         use_cpu=device.type == "cpu",
         gradient_checkpointing=base.num_parameters() > _CHECKPOINT_ACTIVATIONS,
         dataloader_pin_memory=device.type == "cuda",
+        ddp_find_unused_parameters=False,
         save_strategy="steps",
         save_steps=spec.save_steps,
         # Two: while the newest is being written, the one before stays whole.

@@ -22,7 +22,7 @@ def newest_checkpoint(folder: Path) -> str | None:
         if (path / _SEAL).exists():
             whole.append((int(path.name.rpartition("-")[2]), path))
         else:
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
     return str(max(whole)[1]) if whole else None
 
 

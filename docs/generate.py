@@ -63,7 +63,7 @@ def _range(info: Any) -> str:
         f"{words} {getattr(mark, sign):g}"
         for mark in info.metadata
         for sign, words in signs.items()
-        if getattr(mark, sign, None) is not None
+        if getattr(mark, sign, None) is not None and getattr(mark, sign) < 1e15  # a machine's limit, not ours
     ]
     return f" ({', '.join(limits)})" if limits else ""
 

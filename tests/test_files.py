@@ -57,6 +57,13 @@ def test_what_is_not_there_is_said_in_words(name: str, said: str) -> None:
     assert name == "" or not is_folder(name)
 
 
+def test_a_folder_wants_a_slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert locate("mine", "seeds", ".jsonl") == "no file 'mine'; for the folder write './mine'"
+    assert locate("./mine", "seeds", ".jsonl") == tmp_path / "mine"
+
+
 def test_model_path() -> None:
     assert model_path("lamb") == str(LAMB_MODEL)
     assert model_path("Qwen/Qwen1.5-7B") == "Qwen/Qwen1.5-7B"

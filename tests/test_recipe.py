@@ -199,6 +199,13 @@ def test_a_prompt_must_be_a_text_file_with_its_fields(tmp_path: Path) -> None:
     ]
 
 
+def test_an_empty_folder_holds_no_tasks(tmp_path: Path) -> None:
+    (tmp_path / "hub").mkdir()
+    assert mistakes(toy_recipe(tmp_path), f"seeds.file={tmp_path}/hub") == [
+        f"seeds.file: {tmp_path}/hub is an empty folder"
+    ]
+
+
 def test_braces_that_are_no_field_may_stand_in_a_prompt(tmp_path: Path) -> None:
     prompt = written(tmp_path, 'Answer as {"score": 7}. {request} {response}', "q.txt")
     toy(tmp_path, f"assessment.quality_prompt={prompt}")
@@ -374,6 +381,7 @@ def test_a_folder_named_like_a_shipped_file_does_not_hide_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "general").mkdir()
+    (tmp_path / "general" / "a.jsonl").write_text("")
     (tmp_path / "lamb").mkdir()
     monkeypatch.chdir(tmp_path)
     assert load_recipe({}).files["seeds.file"] == PACKAGE / "seeds" / "general.jsonl"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
-import shutil
 import sys
 import traceback
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isheep.errors import EXIT_INTERRUPTED, IsheepError, RecipeError
+from isheep.errors import EXIT_INTERRUPTED, IsheepError
 
 if TYPE_CHECKING:
     from isheep.recipe import Loaded
@@ -87,12 +87,12 @@ def run(
         done = run_recipe(loaded, store, name, live.tell)
     summary = json.loads((done.folder / "summary.json").read_text(encoding="utf-8"))
     if json_:
-        typer.echo(json.dumps(summary, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(summary, indent=1))
         return
     if any(entry["scores"] for entry in summary["iterations"]):
         console.print(score_table(summary))
-    console.print(f"run     {done.name}", soft_wrap=True, highlight=False)
-    console.print(f"report  {done.folder / 'report.html'}", soft_wrap=True, highlight=False)
+    console.print(f"run     {done.name}", soft_wrap=True)
+    console.print(f"report  {done.folder / 'report.html'}", soft_wrap=True)
 
 
 @app.command()
@@ -133,10 +133,11 @@ def plan(
         return
     console = _console()
     console.print(plan_table(rows))
-    console.print(
-        f"{len(rows)} steps, {len(rows) - len(todo)} done; to do: about {count(totals['read'])} tokens read, "
-        f"{count(totals['written'])} written, {size(totals['bytes'])} on disk (estimates)"
+    rest = (
+        f"to do: about {count(totals['read'])} tokens read, {count(totals['written'])} written, "
+        f"{size(totals['bytes'])} on disk (estimates)"
     )
+    console.print(f"{len(rows)} steps, {len(rows) - len(todo)} done; {rest if todo else 'nothing to do'}")
 
 
 @app.command()
@@ -162,7 +163,7 @@ def show(
         raise typer.Exit(5 if found else 0)
     summary = summarize(opened)
     if json_:
-        typer.echo(json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False))
+        typer.echo(json.dumps(summary, indent=1, allow_nan=False))
         return
     console = _console()
     state = "complete" if summary["complete"] else "not complete"
@@ -170,9 +171,10 @@ def show(
         f"{summary['run']}: recipe {summary['recipe']}, model {summary['model']}, {state}", highlight=False
     )
     for table in (score_table(summary), funnel_table(summary), dropped_table(summary)):
-        console.print(table)
+        if table.row_count:
+            console.print(table)
     for line in sample_lines(opened, samples):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 @app.command()
@@ -192,18 +194,14 @@ def recipes(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of recipes.")] = False,
 ) -> None:
     """List the shipped recipes, or copy one to start your own from."""
-    from isheep.recipe import load_recipe, recipe_names, recipe_path
+    from isheep.recipe import copy_recipe, load_recipe, recipe_names
     from isheep.recipe import schema as recipe_schema
     from isheep.view import key_value_table
 
     if schema:
         typer.echo(json.dumps(recipe_schema(), indent=1))
     elif copy:
-        name, dest = copy
-        dest = dest / f"{name}.yaml" if dest.is_dir() else dest
-        if dest.exists():
-            raise RecipeError(f"{dest} exists", "choose another name")
-        shutil.copyfile(recipe_path(name), dest)
+        dest = copy_recipe(*copy)
         typer.echo(f"{dest}\nrun it with: isheep run {shlex.quote(str(dest))}")
     else:
         rows = [(n, "", load_recipe(p).recipe.description) for n, p in recipe_names().items()]
@@ -249,16 +247,23 @@ def _load(recipe: str, overrides: list[str] | None, seed: int | None) -> Loaded:
 
 
 def _console(stderr: bool = False) -> Any:
-    from rich.console import Console
+    from isheep.view import terminal
 
-    return Console(stderr=stderr)
+    return terminal(stderr)
 
 
 def main() -> None:
     """The console script: errors become a message, a hint and an exit code; no traceback without --debug."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # model text may hold what a terminal has no letter for
     debug = "--debug" in sys.argv  # wherever it stands, before the verb or after
     try:
         code = app([word for word in sys.argv[1:] if word != "--debug"], standalone_mode=False)
+        if code == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt
     except IsheepError as error:
         if debug:
             traceback.print_exc()
@@ -266,12 +271,17 @@ def main() -> None:
         if error.hint:
             typer.echo(f"hint: {error.hint}", err=True)
         code = error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         again = " ".join(shlex.quote(word) for word in ["isheep", *sys.argv[1:]])
         typer.echo(f"\nstopped; everything written so far is safe. Go on with: {again}", err=True)
         code = EXIT_INTERRUPTED
-    except typer.Abort:
-        code = EXIT_INTERRUPTED
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"error: {where}{error.strerror or error}", err=True)
+        typer.echo("hint: check the path, its permissions and the room on the disk", err=True)
+        code = 1
     except Exception as error:
         code = _usage_or_bug(error, debug)
     sys.exit(code if isinstance(code, int) else 0)

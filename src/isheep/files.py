@@ -38,6 +38,8 @@ def locate(name: str, folder: str, suffix: str, beside: Sequence[Path] = ()) -> 
         return known[name]
     near = difflib.get_close_matches(name, known, 1)
     offer = f"did you mean {near[0]!r}?" if near else f"shipped names: {', '.join(known)}"
+    if is_folder(name):
+        offer = f"for the folder write {f'./{name}'!r}"
     return f"no file {name!r}; {offer}"
 
 

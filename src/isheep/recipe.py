@@ -7,6 +7,7 @@ nearest valid name. Gathers the settings of the stages; adds no logic of its own
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from isheep import recipe_text
 from isheep.backends import ENGINES, TRAINERS
 from isheep.errors import RecipeError
-from isheep.files import is_folder, locate, shipped
+from isheep.files import PACKAGE, is_folder, locate, shipped
 from isheep.stages.assessment import AssessmentSettings
 from isheep.stages.evaluate import EvaluateSettings
 from isheep.stages.filter import FilterSettings
@@ -27,6 +28,8 @@ from isheep.stages.seeds import SeedsSettings
 from isheep.stages.stage import OutsideFile, Settings, known_names, outside_files
 from isheep.stages.train import TrainSettings
 
+#: For editors; a recipe names it in its second line.
+SCHEMA_FILE = PACKAGE / "recipes" / "recipe.schema.json"
 #: A shipped test set is a file of this name in a folder of the package: "lamb" is lamb/held_out.jsonl.
 TEST_FILE = OutsideFile(".", "/held_out.jsonl", is_data=True)
 
@@ -177,6 +180,22 @@ def recipe_path(source: str | Path) -> Path:
 def recipe_names() -> dict[str, Path]:
     """The shipped recipes by name."""
     return shipped("recipes", ".yaml")
+
+
+def copy_recipe(name: str, dest: Path) -> Path:
+    """Copy a recipe to start one's own from; its first lines then speak of the copy. Never overwrites."""
+    path = recipe_path(name)
+    dest = dest / path.name if dest.is_dir() else dest
+    if dest.exists():
+        raise RecipeError(f"{dest} exists", "choose another name")
+    text = path.read_text(encoding="utf-8")
+    text = text.replace(f"# isheep run {path.stem}", f"# isheep run {shlex.quote(str(dest))}", 1)
+    text = text.replace(f"$schema={SCHEMA_FILE.name}", f"$schema={SCHEMA_FILE}", 1)
+    try:
+        dest.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"cannot write {dest}: {error.strerror}", "choose another place") from None
+    return dest
 
 
 def schema() -> dict[str, Any]:

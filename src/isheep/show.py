@@ -8,6 +8,9 @@ from isheep.report.samples import sample_records
 from isheep.runs import Run
 from isheep.view import visible
 
+#: Letters of a sample record that are shown.
+SHOWN = 400
+
 
 def problems(run: Run) -> list[str]:
     """Everything wrong with a run's finished artifacts: files missing, changed or unreadable. Reads every byte."""
@@ -37,4 +40,5 @@ def _fate(group: str, sample: dict[str, object]) -> str:
 def _text(sample: dict[str, object]) -> str:
     asked = " / ".join(str(sample[k]) for k in ("instruction", "input") if sample.get(k))
     answer = f" -> {sample['response']}" if "response" in sample else ""
-    return " ".join(f"{asked}{answer}".split())
+    text = " ".join(f"{asked}{answer}".split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."

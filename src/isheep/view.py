@@ -7,6 +7,7 @@ made visible.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -26,6 +27,8 @@ from rich.text import Text
 
 from isheep.step import Event
 
+#: Columns of a table that goes to a file or a pipe, where nothing has to be cut short.
+FILE_WIDTH = 160
 #: Seconds between two progress lines where there is no terminal.
 PLAIN_SECONDS = 10.0
 
@@ -56,7 +59,7 @@ class Live:
         self._progress: Progress | None = None
         if console.is_terminal:
             self._progress = Progress(
-                TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
+                TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn(),
                 TextColumn("{task.fields[unit]}"), _Rate(), TextColumn("left"), TimeRemainingColumn(),
                 console=console, transient=True,
             )  # fmt: skip
@@ -143,9 +146,22 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 
+def terminal(stderr: bool = False) -> Console:
+    """Where tables are printed. Nothing printed is markup: names and model text may hold square brackets."""
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = FILE_WIDTH
+    return console
+
+
+def _table(title: str, show_header: bool = True) -> Table:
+    heading = Text(title, no_wrap=True, overflow="ignore")
+    return Table(title=heading, title_justify="left", box=None, pad_edge=False, show_header=show_header)
+
+
 def plan_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The steps of a plan with what is done and what is still to come."""
-    table = Table(title="plan", title_justify="left", box=None, pad_edge=False)
+    table = _table("plan")
     for name, justify in (
         ("step", "left"), ("key", "left"), ("state", "left"),
         ("tokens read", "right"), ("written", "right"), ("disk", "right"),
@@ -180,7 +196,7 @@ def percent(share: float | None) -> str:
 
 def score_table(summary: Mapping[str, Any]) -> Table:
     """Scores by iteration, in percent, with their intervals."""
-    table = Table(title="scores in % (95 % interval)", title_justify="left", box=None, pad_edge=False)
+    table = _table("scores in % (95 % interval)")
     rows = [(s["task"], s["metric"]) for i in summary["iterations"] for s in i["scores"]]
     metrics = [cell for cell in dict.fromkeys(rows) if "@" not in cell[1]]
     table.add_column("model", no_wrap=True)
@@ -202,7 +218,7 @@ def _score(score: Mapping[str, Any] | None) -> str:
 
 def funnel_table(summary: Mapping[str, Any]) -> Table:
     """What each iteration wrote, answered and kept."""
-    table = Table(title="funnel", title_justify="left", box=None, pad_edge=False)
+    table = _table("funnel")
     names = (
         "",
         "candi-\ndates",
@@ -231,7 +247,7 @@ def funnel_table(summary: Mapping[str, Any]) -> Table:
 
 def dropped_table(summary: Mapping[str, Any]) -> Table:
     """Why records were dropped, by iteration."""
-    table = Table(title="dropped, by reason and iteration", title_justify="left", box=None, pad_edge=False)
+    table = _table("dropped, by reason and iteration")
     entries = [entry for entry in summary["iterations"] if entry["dropped"]]
     table.add_column("reason")
     for entry in entries:
@@ -249,7 +265,7 @@ def key_value_table(
     title: str, rows: Sequence[tuple[str, str, str]], say: Callable[[str], str] = str
 ) -> Table:
     """Rows of (name, state, remark)."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
+    table = _table(title, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column()

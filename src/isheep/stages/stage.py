@@ -44,7 +44,7 @@ class OutsideFile:
     def problem(self, path: Path) -> str | None:
         """What makes a file useless for this setting, in words; known before any model is loaded."""
         if self.is_data:
-            return None
+            return "is an empty folder" if path.is_dir() and not any(path.iterdir()) else None
         if path.is_dir():
             return "is a folder, expected a text file"
         try:

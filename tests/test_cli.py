@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from isheep import cli
+from isheep.errors import BackendError, IsheepError, MissingExtraError
 from isheep.files import PACKAGE
 from isheep.recipe import schema
 from isheep.runs import Run, open_run
@@ -197,7 +198,6 @@ def test_names_with_brackets_are_no_markup(isheep: Isheep, tmp_path: Path) -> No
         (("run", "toy.yaml", "--set", "filter.min_kept=1000"), 4, "the filter kept 5 of 12 pairs"),
         (("run", "toy.yaml", "--name", "a/b"), 5, "'a/b' cannot name a run"),
         (("run", "toy.yaml", "--store", "toy.yaml"), 5, "Not a directory"),
-        (("run", "toy.yaml", "--set", "backend.engine=hf", "--set", "model.base=./"), 6, ""),
         (("show",), 5, "no run 'last' in "),
         (("show", "../x"), 5, "no run '../x' in "),
         (("report", "x"), 5, "no run 'x' in "),
@@ -208,14 +208,26 @@ def test_names_with_brackets_are_no_markup(isheep: Isheep, tmp_path: Path) -> No
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_errors_are_a_message_a_hint_and_a_code(
-    isheep: Isheep, words: Sequence[str], code: int, error: str, monkeypatch: pytest.MonkeyPatch
+    isheep: Isheep, words: Sequence[str], code: int, error: str
 ) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     said = isheep(*words)
     assert said.code == code
     assert said.err.startswith("error: ") or "\nerror: " in said.err
     assert error in said.err
     assert "\nhint: " in said.err
+
+
+@pytest.mark.parametrize(("error", "code"), [(MissingExtraError, 3), (BackendError, 6)])
+def test_a_backend_that_fails_has_codes_of_its_own(
+    isheep: Isheep, monkeypatch: pytest.MonkeyPatch, error: type[IsheepError], code: int
+) -> None:
+    def fail(*given: Any) -> None:
+        raise error("it will not go", "try another")
+
+    monkeypatch.setattr("isheep.step.open_engine", fail)
+    said = isheep("run", "toy.yaml")
+    assert said.code == code
+    assert said.err == "error: it will not go\nhint: try another\n"
 
 
 @pytest.mark.parametrize("words", ["--debug run nope", "run --debug nope", "run nope --debug"])
@@ -277,7 +289,7 @@ def test_show(isheep: Isheep, finished: Run) -> None:
         "scores in %",
         "funnel",
         "dropped, by reason",
-        "near_duplicate",
+        "not_in_best",
         "[0] kept  ",
         "[1] dropped: ",
     ):

@@ -128,6 +128,10 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
         ("filter.keep_fraction=0", "filter.keep_fraction: expected a number above 0 (found 0)"),
         ("filter.rules=[empy]", "filter.rules: unknown name 'empy'; did you mean 'empty'?"),
         ("assessment.level=none", "filter.by: there is no score to keep the best by"),
+        (
+            "filter.min_kept=7",
+            "filter.min_kept: 7 pairs can never be kept, as at most 0.5 of 12, which is 6,",
+        ),
         ("evaluate.decodings=[greedy, greedy]", "evaluate.decodings: 'greedy' stands in the list twice"),
         ("evaluate.tasks=lamb", "evaluate.tasks: expected a list (found 'lamb')"),
         ("evaluate.tasks=[lamb, lamb]", "evaluate.tasks: two test files are called 'lamb'; rename one"),
@@ -348,8 +352,8 @@ def test_extends_merges_group_by_group(tmp_path: Path) -> None:
 
 
 def test_extends_a_shipped_recipe_from_a_mapping() -> None:
-    recipe = load_recipe({"extends": "paper", "instructions": {"count": 3}}).recipe
-    assert (recipe.instructions.count, recipe.assessment.reading) == (3, "sampled")
+    recipe = load_recipe({"extends": "paper", "instructions": {"count": 30}}).recipe
+    assert (recipe.instructions.count, recipe.assessment.reading) == (30, "sampled")
 
 
 def test_files_beside_an_extended_recipe_are_found(tmp_path: Path) -> None:

@@ -121,10 +121,18 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> Recipe:
-        chosen = self.filter
-        if self.assessment.level == "none" and chosen.keep_fraction is not None and chosen.by == "score":
+        chosen, count = self.filter, self.instructions.count
+        share = chosen.keep_fraction
+        if self.assessment.level == "none" and share is not None and chosen.by == "score":
             raise ValueError(
                 "filter.by: there is no score to keep the best by, as assessment.level is 'none'; set it to 'random'"
+            )
+        most = count if share is None else round(share * count)
+        if self.iterations and most < chosen.min_kept:
+            kept = f"{most} of {count}" if share is None else f"{share:g} of {count}, which is {most},"
+            raise ValueError(
+                f"filter.min_kept: {chosen.min_kept} pairs can never be kept, as at most {kept} are; "
+                "raise instructions.count or lower filter.min_kept"
             )
         return self
 

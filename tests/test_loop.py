@@ -5,6 +5,7 @@ Counts are small; asserted are the artifacts, the resume and that a tuned model 
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -15,16 +16,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_models import make_model
 
 from isheep import Run, load_recipe, open_run, run, summarize
+from isheep.files import PACKAGE
 from isheep.records import Answer, Decision, Instruction, ModelRef, Pair, Verdict
+from tiny_models import make_model
 
 SMALL = [
     "iterations=2", "instructions.count=60", "instructions.lists_per_round=16", "filter.min_kept=5",
     "evaluate.base_layouts=[question]", "evaluate.decodings=[greedy]", "runtime.threads=1", "runtime.batch_size=32",
     "train.save_steps=4", "train.epochs=4",
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The settings above, with a test of 40 questions instead of 500."""
+    exam = tmp_path_factory.mktemp("exam") / "exam.jsonl"
+    rows = (PACKAGE / "lamb" / "held_out.jsonl").read_text(encoding="utf-8").splitlines(True)
+    exam.write_text("".join(rows[:: len(rows) // 40][:40]), encoding="utf-8")
+    return [*SMALL, f"evaluate.tasks=[{exam}]"]
 
 
 def digests(done: Run) -> dict[str, str]:
@@ -34,9 +45,9 @@ def digests(done: Run) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def whole(tmp_path_factory: pytest.TempPathFactory, small: list[str]) -> Run:
     """An unbroken run, shared by the tests below."""
-    return run(load_recipe("lamb", SMALL), tmp_path_factory.mktemp("store"))
+    return run(load_recipe("lamb", small), tmp_path_factory.mktemp("store"))
 
 
 def test_every_step_left_its_records(whole: Run) -> None:
@@ -59,16 +70,17 @@ def test_every_step_left_its_records(whole: Run) -> None:
         assert {p.name for p in adapter.iterdir()} >= {"adapter_model.safetensors", "adapter_config.json"}
 
 
-def test_nothing_held_out_is_trained_on(whole: Run) -> None:
-    tests = {(a.item) for a in whole.artifacts("evaluate")[0].read(Answer)}
-    assert len(tests) > 100
-    decisions = [d for t in range(2) for d in whole.artifacts("filter")[t].read(Decision)]
-    from isheep.lamb.world import is_held_out
-
-    kept = {d.id for d in decisions if d.kept}
-    for t in range(2):
-        for pair in whole.artifacts("responses")[t].read(Pair):
-            assert pair.id not in kept or not is_held_out(pair.instruction, pair.input), pair
+def test_nothing_held_out_is_trained_on(tmp_path: Path, small: list[str]) -> None:
+    """The test is made of what the model itself wrote: all of that is then dropped, with the reason."""
+    first = run(load_recipe("lamb", [*small, "iterations=1"]), tmp_path)
+    wrote = [i for i in first.artifacts("instructions")[0].read(Instruction) if i.reason is None]
+    leak = tmp_path / "leak.jsonl"
+    rows = [{"instruction": i.instruction.upper(), "input": i.input, "answers": ["x"]} for i in wrote[:20]]
+    leak.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    second = run(load_recipe("lamb", [*small, "iterations=1", f"evaluate.tasks=[{leak}]"]), tmp_path)
+    reasons = {d.id: d.reason for d in second.artifacts("filter")[0].read(Decision)}
+    assert {reasons[i.id] for i in wrote[:20]} == {"held_out"}
+    assert "held_out" not in {reasons[i.id] for i in wrote[20:]}
 
 
 def test_the_tuned_model_stops_by_itself(whole: Run) -> None:
@@ -94,16 +106,16 @@ def test_summary_has_what_is_promised(whole: Run) -> None:
     assert (whole.folder / "report.md").is_file()
 
 
-def test_batches_do_not_change_the_result(whole: Run, tmp_path: Path) -> None:
-    other = run(load_recipe("lamb", [*SMALL, "runtime.batch_size=7", "iterations=1"]), tmp_path)
+def test_batches_do_not_change_the_result(whole: Run, small: list[str], tmp_path: Path) -> None:
+    other = run(load_recipe("lamb", [*small, "runtime.batch_size=7", "iterations=1"]), tmp_path)
     for stage, cls in (("instructions", Instruction), ("responses", Pair)):
         assert other.artifacts(stage)[0].read(cls) == whole.artifacts(stage)[0].read(cls)  # type: ignore[type-var]
     ours, theirs = (r.artifacts("assessment")[0].read(Verdict) for r in (other, whole))
     assert [v.score for v in ours] == pytest.approx([v.score for v in theirs], abs=1e-4)
 
 
-def command(store: Path, *more: str) -> list[str]:
-    settings = [word for setting in [*SMALL, *more] for word in ("--set", setting)]
+def command(store: Path, chosen: list[str]) -> list[str]:
+    settings = [word for setting in chosen for word in ("--set", setting)]
     return [
         sys.executable,
         "-m",
@@ -119,14 +131,14 @@ def command(store: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_sigkill_anywhere_then_the_same_result(whole: Run, tmp_path: Path) -> None:
+def test_sigkill_anywhere_then_the_same_result(whole: Run, small: list[str], tmp_path: Path) -> None:
     rng = random.Random(8)
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     began = time.monotonic()
     kills = 0
     for _ in range(60):
         child = subprocess.Popen(
-            command(tmp_path), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            command(tmp_path, small), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         try:
             # Imports alone take seconds: the window grows with what is done, so every stage is hit now and then.
@@ -143,17 +155,20 @@ def test_sigkill_anywhere_then_the_same_result(whole: Run, tmp_path: Path) -> No
     assert digests(open_run("killed", tmp_path)) == digests(whole)
 
 
-def test_each_step_in_its_own_process_gives_the_same(whole: Run, tmp_path: Path) -> None:
-    more = ["iterations=1", "evaluate.tasks=[]", "runtime.isolation=process"]
-    other = run(load_recipe("lamb", [*SMALL, *more]), tmp_path)
+def test_each_step_in_its_own_process_gives_the_same(whole: Run, small: list[str], tmp_path: Path) -> None:
+    other = run(load_recipe("lamb", [*small, "iterations=1", "runtime.isolation=process"]), tmp_path)
     plain = digests(whole)
-    assert all(plain[name] == digest for name, digest in digests(other).items() if name != "filter.0")
+    assert digests(other).items() <= plain.items()
 
 
-def test_foreign_seeds_are_coped_with(tmp_path: Path) -> None:
+def test_foreign_seeds_are_coped_with(small: list[str], tmp_path: Path) -> None:
     """Seed tasks far longer than lamb's context, in words it never saw: what can be shown is, the rest is counted."""
     done = run(
-        load_recipe("lamb", [*SMALL, "iterations=1", "seeds.file=general", "instructions.count=12"]), tmp_path
+        load_recipe(
+            "lamb",
+            [*small, "iterations=1", "seeds.file=general", "instructions.count=12", "filter.min_kept=3"],
+        ),
+        tmp_path,
     )
     summary = summarize(done)
     assert done.complete
@@ -162,12 +177,12 @@ def test_foreign_seeds_are_coped_with(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arch", ["llama", "qwen2"])
 @pytest.mark.parametrize("layout", ["question", "auto", "chatml"])
-def test_a_model_of_ones_own(arch: str, layout: str, tmp_path: Path) -> None:
+def test_a_model_of_ones_own(arch: str, layout: str, small: list[str], tmp_path: Path) -> None:
     """A small random model with a ChatML template: it writes noise, but the whole machinery turns."""
     model = tmp_path / "model"
     make_model(model, arch, template=True)
     settings: list[Any] = [
-        *SMALL, f"model.base={model}", f"model.layout={layout}", "iterations=1", "instructions.count=8",
+        *small, f"model.base={model}", f"model.layout={layout}", "iterations=1", "instructions.count=8",
         "filter.min_kept=2", "instructions.rules=[]", "filter.rules=[]",
     ]  # fmt: skip
     done = run(load_recipe("lamb", settings), tmp_path / "store")

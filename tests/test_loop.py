@@ -166,7 +166,14 @@ def test_foreign_seeds_are_coped_with(small: list[str], tmp_path: Path) -> None:
     done = run(
         load_recipe(
             "lamb",
-            [*small, "iterations=1", "seeds.file=general", "instructions.count=12", "filter.min_kept=3"],
+            [
+                *small,
+                "iterations=1",
+                "seeds.file=general",
+                "instructions.count=12",
+                "filter.min_kept=2",
+                "filter.min_kept=3",
+            ],
         ),
         tmp_path,
     )

@@ -135,12 +135,14 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
         ("evaluate.decodings=[greedy, greedy]", "evaluate.decodings: 'greedy' stands in the list twice"),
         ("evaluate.tasks=lamb", "evaluate.tasks: expected a list (found 'lamb')"),
         ("evaluate.tasks=[lamb, lamb]", "evaluate.tasks: two test files are called 'lamb'; rename one"),
+        ("evaluate.tasks=['a:b.jsonl']", "evaluate.tasks: a test file cannot be called 'a:b'; rename it"),
+        ("evaluate.tasks=[./]", "evaluate.tasks: a test file cannot be called ''; rename it"),
         ("evaluate.tasks=[3]", "evaluate.tasks.0: expected text; put it in quotes (found 3)"),
     ],
 )
 def test_impossible_values(tmp_path: Path, override: str, mistake: str) -> None:
-    (found,) = mistakes(toy_recipe(tmp_path), override)
-    assert found.startswith(mistake)
+    found = mistakes(toy_recipe(tmp_path), override)
+    assert found[0].startswith(mistake)
 
 
 def test_mistakes_in_overrides_and_in_the_recipe_come_together(tmp_path: Path) -> None:
@@ -324,6 +326,15 @@ def test_the_last_override_wins_and_the_callers_mapping_stays(tmp_path: Path) ->
     recipe = load_recipe(given, ["train.lora.rank=2", "train.lora.rank=3", "train.epochs=1"], seed=9).recipe
     assert (recipe.train.lora.rank, recipe.train.epochs, recipe.train.batch_size, recipe.seed) == (3, 1, 2, 9)
     assert json.dumps(given) == before
+
+
+def test_an_override_of_a_group_changes_what_it_names(tmp_path: Path) -> None:
+    lora = toy(tmp_path, "train.lora={rank: 2, alpha: 3}", "train.lora={rank: 4}").recipe.train.lora
+    assert (lora.rank, lora.alpha) == (4, 3)
+
+
+def test_a_single_override_may_stand_alone(tmp_path: Path) -> None:
+    assert load_recipe(toy_recipe(tmp_path), "seed=3").recipe.seed == 3
 
 
 def test_an_override_may_fill_an_empty_group(tmp_path: Path) -> None:

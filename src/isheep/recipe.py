@@ -158,7 +158,8 @@ def load_recipe(
         path = recipe_path(source)
         beside, source = path.parent, recipe_text.read(path)
     data, folders = recipe_text.extended(source, beside)
-    mistakes = [mistake for text in overrides for mistake in recipe_text.override(data, text)]
+    texts = [overrides] if isinstance(overrides, str) else overrides
+    mistakes = [mistake for text in texts for mistake in recipe_text.override(data, text)]
     data.update((key, value) for key, value in changes.items() if value is not None)
     files, missing = _files(data, folders)
     try:

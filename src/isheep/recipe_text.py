@@ -135,5 +135,5 @@ def override(data: dict[str, Any], text: str) -> list[str]:
             return [f"--set {text}: {'.'.join(parents[:depth])} is a value, not a group of settings"]
         here[name] = dict(below or {})
         here = here[name]
-    here[last] = parsed
+    here.update(_merged(here, {last: parsed}))
     return []

@@ -39,7 +39,7 @@ def run(
                 do_step_apart(step, store, runtime, tell)
             else:
                 do_step(step, store, runtime, tell)
-    except BaseException:
+    except Exception:  # not on Ctrl-C: who stops a run does not want to wait for its report
         with contextlib.suppress(Exception):
             write_report(made)  # also of a run that stopped: its funnel says why
         raise

@@ -42,6 +42,8 @@ class EvaluateSettings(Settings):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two test files are called {name!r}; rename one")
+            if not name or ":" in name:
+                raise ValueError(f"a test file cannot be called {name!r}; rename it, without ':'")
         return tasks
 
     @field_validator("decodings")

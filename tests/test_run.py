@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -244,7 +245,10 @@ def test_an_input_that_is_gone_is_named(tmp_path: Path) -> None:
 def test_interrupted_at_any_event_and_resumed(tmp_path: Path, finished: Run) -> None:
     """One run, broken off again and again after a few more events each time, ends like the unbroken one."""
     store = tmp_path / "store"
-    for patience in range(1, 400):
+    times = 0
+    made: Run | None = None
+    while made is None and times < 400:
+        times += 1
         heard = 0
 
         def tell(event: Event) -> None:
@@ -253,12 +257,10 @@ def test_interrupted_at_any_event_and_resumed(tmp_path: Path, finished: Run) -> 
             if heard > 11:
                 raise KeyboardInterrupt
 
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             made = run(toy(tmp_path), store, tell=tell)
-            break
-        except KeyboardInterrupt:
-            continue
-    assert patience > 10
+    assert made is not None
+    assert times > 10
     assert contents(made) == contents(finished)
 
 
@@ -521,11 +523,7 @@ def test_the_python_api_of_the_docstring(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     assert isheep.__doc__
     example = [line[4:] for line in isheep.__doc__.splitlines() if line.startswith("    ")]
-    code = (
-        "\n".join(example)
-        .replace('"lamb"', '"fake"')
-        .replace('["iterations=1"]', '["iterations=1", "instructions.count=20"]')
-    )
+    code = "\n".join(example).replace('"lamb"', '"fake"').replace("iterations=1", "iterations=0")
     assert '"fake"' in code
     said: list[object] = []
     exec(code, {"print": said.append})

@@ -58,7 +58,7 @@ def test_isheep_commands_run_in_order(tmp_path: Path) -> None:
     # Something for `show last` to show, as the README's reader has after `make demo`.
     first = isheep(["run", "lamb", *QUICK], tmp_path)
     assert first.returncode == 0, first.stderr
-    assert Path(first.stdout.split("report")[-1].strip()).is_file()
+    assert Path(first.stdout.split("report ")[-1].strip()).is_file()
     for words in commands():
         if words[0] != "isheep":
             continue

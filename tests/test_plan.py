@@ -356,15 +356,15 @@ def test_outside_files_are_all_in_the_plan(tmp_path: Path) -> None:
 
 #: What every stage's result goes by, for settings that are all written out in `golden_plan`.
 GOLDEN: dict[str, str] = {
-    'seeds': 'f97de6fe2b5415f2',
-    'tests.toy_tests': 'd1142a88db4fc94e',
-    'evaluate.0': '81e9f2fdb4c2113d',
-    'instructions.0': '1a77d1db0729f7bd',
-    'responses.0': 'f920b945887aae43',
-    'assessment.0': 'b20d30430aa5da63',
-    'filter.0': '709e01e15edae419',
-    'train.0': 'e85543a0be306f7d',
-    'evaluate.1': '94473c495bf412aa',
+    "seeds": "f97de6fe2b5415f2",
+    "tests.toy_tests": "d1142a88db4fc94e",
+    "evaluate.0": "81e9f2fdb4c2113d",
+    "instructions.0": "1a77d1db0729f7bd",
+    "responses.0": "f920b945887aae43",
+    "assessment.0": "b20d30430aa5da63",
+    "filter.0": "709e01e15edae419",
+    "train.0": "e85543a0be306f7d",
+    "evaluate.1": "94473c495bf412aa",
 }
 
 

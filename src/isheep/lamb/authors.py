@@ -66,7 +66,7 @@ def candidate(rng: Random, question: Question) -> tuple[str, str]:
 
 
 #: How often, at level 1, a reviewer shares the typical mistake and so grades it high and the right answer low.
-MISLED = 0.40
+MISLED = 0.25
 _GOOD: tuple[int, ...] = (8, 9, 9, 10, 10, 10)
 _FAIR: tuple[int, ...] = (3, 4, 5, 6, 7)
 _POOR: tuple[int, ...] = (1, 1, 2, 2, 3)
@@ -88,6 +88,6 @@ def grade(rng: Random, question: Question, sort: str, reviewer: float) -> tuple[
         quality, following = _POOR, _POOR
     else:
         quality, following = _POOR + _FAIR[:2], _FAIR
-    if rng.random() < 0.06:
+    if rng.random() < 0.04:
         quality, following = rng.choice((_GOOD, _POOR)), rng.choice((_GOOD, _POOR))
     return rng.choice(quality), rng.choice(following)

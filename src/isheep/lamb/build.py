@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 import time
 from collections import deque
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isheep.lamb import tokenizer as lamb_tokenizer
-from isheep.lamb.corpus import END, documents
+from isheep.lamb.corpus import END, KNOWN, UNKNOWN, documents, marked_document
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,10 @@ CONTEXT = 256
 BATCH = 16
 RATE, WARM_UP, COOL_DOWN, DECAY, CLIP = 6e-3, 100, 0.35, 0.1, 1.0
 TOKENS = 8_000_000
+#: Added to a token id in the packed corpus: this token can be known from what stands before it.
+LOUD = 1 << 15
+#: The weight of all other tokens.
+QUIET = 0.3
 _TOKENIZER_DOCUMENTS = 20_000
 _CHUNK = 2_000
 #: Steps between two words to `progress`.
@@ -88,7 +93,7 @@ def build(
 
 
 def new_model(eos: int, pad: int) -> Any:
-    """An untrained lamb: a Llama of 0.98M parameters with tied embeddings."""
+    """An untrained lamb: a Llama of about one million parameters with tied embeddings."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
@@ -122,24 +127,31 @@ def _tokenizer(work: Path, seed: int) -> Any:
 
 
 def _rows(work: Path, seed: int, tokens: int, threads: int, tell: Callable[[Progress], None]) -> np.ndarray:
-    """The corpus as packed rows of CONTEXT tokens, documents joined by the end token; kept on disk for a resume."""
+    """The corpus as rows of CONTEXT tokens, kept on disk for a resume.
+
+    Documents are joined by the end token, and each row begins with a new document: nothing stands before a prompt when
+    the model is used, so that must be how documents begin. What does not fit into a row is cut off.
+    """
     import numpy as np
 
     count = max(BATCH, tokens // CONTEXT // BATCH * BATCH)
     path = work / f"rows-{seed}-{count}.npy"
-    if not path.exists():
-        packed = np.zeros(count * CONTEXT, dtype=np.uint16)
-        filled, began = 0, time.monotonic()
-        for ids in _encoded(_tokenizer_file(work, seed), seed, threads):
-            taken = min(len(ids), len(packed) - filled)
-            packed[filled : filled + taken] = ids[:taken]
-            filled += taken
-            rate = filled / max(time.monotonic() - began, 1e-9)
-            tell(Progress("corpus", filled, len(packed), rate, (len(packed) - filled) / rate))
-            if filled == len(packed):
-                break
-        _write(path, lambda aside: _save_array(aside, packed.reshape(count, CONTEXT)))
-    rows: np.ndarray = np.load(path)
+    if path.exists():
+        rows: np.ndarray = np.load(path)
+        return rows
+    rows, row, began, done = np.zeros((count, CONTEXT), dtype=np.uint16), list[int](), time.monotonic(), 0
+    for ids in _encoded(_tokenizer_file(work, seed), seed, threads):
+        row += ids
+        if len(row) < CONTEXT:
+            continue
+        rows[done] = row[:CONTEXT]
+        row, done = [], done + 1
+        if done % 400 == 0 or done == count:
+            rate = done * CONTEXT / max(time.monotonic() - began, 1e-9)
+            tell(Progress("corpus", done * CONTEXT, rows.size, rate, (rows.size - done * CONTEXT) / rate))
+        if done == count:
+            break
+    _write(path, lambda aside: _save_array(aside, rows))
     return rows
 
 
@@ -151,23 +163,41 @@ def _save_array(path: Path, array: np.ndarray) -> None:
 
 
 def _encoded(tokenizer_file: Path, seed: int, threads: int) -> Iterator[list[int]]:
-    """Chunks of the corpus as token ids, in order, without end; on several processes where threads allow."""
+    """The documents as token ids, in order, without end; on several processes where threads allow."""
     encode = partial(_encode_chunk, str(tokenizer_file), seed)
     if threads == 1:
-        yield from map(encode, itertools.count())
-        return
+        for chunk in itertools.count():
+            yield from encode(chunk)
+
     with ProcessPoolExecutor(threads, mp_context=get_context("spawn")) as pool:
         ahead = deque(pool.submit(encode, chunk) for chunk in range(2 * threads))
         for chunk in itertools.count(2 * threads):
-            yield ahead.popleft().result()
+            yield from ahead.popleft().result()
             ahead.append(pool.submit(encode, chunk))
 
 
-def _encode_chunk(tokenizer_file: str, seed: int, chunk: int) -> list[int]:
+def _encode_chunk(tokenizer_file: str, seed: int, chunk: int) -> list[list[int]]:
+    """A chunk of documents as token ids; LOUD is added to those that can be known and to the one behind them."""
     tokenizer = _load(tokenizer_file)
     end = tokenizer.token_to_id(END) or 0
-    texts = list(documents(seed, chunk * _CHUNK, (chunk + 1) * _CHUNK))
-    return [i for encoded in tokenizer.encode_batch(texts) for i in (*encoded.ids, end)]
+    pieces = [
+        piece
+        for index in range(chunk * _CHUNK, (chunk + 1) * _CHUNK)
+        for piece in (*re.split(f"([{KNOWN}{UNKNOWN}])", marked_document(seed, index)), END)
+    ]
+    texts: list[list[int]] = [[]]
+    loud, behind = False, False
+    for piece, encoded in zip(pieces, tokenizer.encode_batch(pieces), strict=True):
+        if piece in (KNOWN, UNKNOWN):
+            loud = piece == KNOWN
+            behind = not loud
+            continue
+        for i in (end,) if piece == END else encoded.ids:
+            texts[-1].append(i + LOUD if loud or behind else i)
+            behind = False
+        if piece == END:
+            texts.append([])
+    return texts[:-1]
 
 
 @cache
@@ -199,8 +229,8 @@ def _train(
             group["lr"] = RATE * _schedule(step, steps)
         batch = torch.from_numpy(rows[step * BATCH : (step + 1) * BATCH].astype("int64")).to(device)
         with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
-            loss = model(input_ids=batch, labels=batch).loss
-        loss.backward()
+            loss = _loss(model, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         for optimizer in optimizers:
             optimizer.step()
@@ -218,6 +248,20 @@ def _train(
             rate = (done - first) * BATCH * CONTEXT / max(time.monotonic() - began, 1e-9)
             left = (steps - done) * BATCH * CONTEXT / rate
             tell(Progress("training", done * BATCH * CONTEXT, rows.size, rate, left, float(loss.detach())))
+
+
+def _loss(model: Any, batch: torch.Tensor) -> torch.Tensor:
+    """Next-token loss, with less weight on what nobody can know: which words a request is about.
+
+    Four tokens in five are such; at full weight their noise drowns the little that is to be learnt.
+    """
+    import torch
+
+    ids = batch % LOUD
+    logits = model(input_ids=ids).logits[:, :-1].float()
+    weights = torch.where(batch[:, 1:] >= LOUD, 1.0, QUIET).flatten()
+    losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    return (losses * weights).sum() / weights.sum()
 
 
 def _has_fast_bf16(device: str) -> bool:

@@ -17,6 +17,8 @@ from isheep.lamb.families import FAMILIES, Family
 from isheep.lamb.world import Question, fill_slots, sample
 from isheep.text.prompts import LAYOUTS, judge_text, list_item
 
+#: Brackets around what can be known: answers, grades and what a fact states. Pre-training looks at these harder.
+KNOWN, UNKNOWN = "\x02", "\x03"
 #: The end of a document, and of an answer: the tokenizer's end-of-sequence token.
 END = "<|end|>"
 
@@ -31,6 +33,10 @@ _LIST_WEIGHTS = tuple(3.0 if f.open else 0.6 for f in FAMILIES)
 def prompt_file(name: str) -> str:
     """A shipped prompt file in lamb's words."""
     return (resources.files("isheep") / "prompts" / "lamb" / f"{name}.txt").read_text("utf-8").strip()
+
+
+def _known(text: str) -> str:
+    return f"{KNOWN}{text}{UNKNOWN}"
 
 
 def _question(rng: Random, weights: tuple[float, ...] = _WEIGHTS) -> Question:
@@ -50,7 +56,9 @@ def _thread(rng: Random) -> str:
     turns = []
     for _ in range(rng.choice((1, 1, 1, 2, 3, 4, 5))):
         q = _question(rng)
-        turns.append(layout.prompt(q.instruction, q.input) + layout.completion(respond(rng, q, skill)))
+        turns.append(
+            layout.prompt(q.instruction, q.input) + _known(layout.completion(respond(rng, q, skill)))
+        )
     return "\n\n".join(turns)
 
 
@@ -61,7 +69,10 @@ def _review(rng: Random) -> str:
         q = _question(rng)
         text, sort = candidate(rng, q)
         grades = dict(zip(("quality", "following"), grade(rng, q, sort, reviewer), strict=True))
-        parts += [f"{judge_text(prompt_file(s), q.instruction, q.input, text)} {grades[s]}" for s in scales]
+        parts += [
+            f"{judge_text(prompt_file(s), q.instruction, q.input, text)}{_known(f' {grades[s]}')}"
+            for s in scales
+        ]
     return "\n\n".join(parts)
 
 
@@ -72,7 +83,7 @@ def _prose(rng: Random) -> str:
 
 def _sentence(rng: Random, family: Family) -> str:
     args = family.draw(rng)
-    told = fill_slots(family.fact, args).replace("{r}", family.solve(args) or "")
+    told = fill_slots(family.fact, args).replace(" {r}", _known(f" {family.solve(args)}"))
     return told[0].upper() + told[1:]
 
 
@@ -81,15 +92,17 @@ _KINDS = (_list, _thread, _review, _prose)
 _KIND_WEIGHTS = (0.055, 0.44, 0.305, 0.20)
 
 
-def document(seed: int, index: int) -> str:
-    """One document of the corpus, without its end token."""
+def marked_document(seed: int, index: int) -> str:
+    """One document of the corpus, without its end token, with brackets around what can be known."""
     rng = Random(f"lamb corpus {seed} {index}")
     return rng.choices(_KINDS, _KIND_WEIGHTS)[0](rng)
 
 
-def documents(seed: int, start: int = 0, stop: int | None = None) -> Iterator[str]:
-    """Documents from `start` on; endless without `stop`."""
-    index = start
-    while stop is None or index < stop:
-        yield document(seed, index)
-        index += 1
+def document(seed: int, index: int) -> str:
+    """One document of the corpus as a model reads it."""
+    return marked_document(seed, index).replace(KNOWN, "").replace(UNKNOWN, "")
+
+
+def documents(seed: int, start: int, stop: int) -> Iterator[str]:
+    """The documents from `start` up to `stop`."""
+    return (document(seed, index) for index in range(start, stop))

@@ -217,7 +217,7 @@ _OPEN = (
     Family(
         "count", "lists", 0.52,
         (("How many things are in this list?", "{a}"), ("Count the words.", "{a}"), ("How many things: {a}?", "")),
-        rules.some_things(2, 6), rules.count_of, "There are {r} things: {a}.",
+        rules.some_things(2, 6), rules.count_of, "The list {a} has {r} things.",
         lambda a: str(a[0].count(", ") + 2), open=True,
     ),
     Family(

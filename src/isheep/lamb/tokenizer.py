@@ -1,4 +1,4 @@
-"""lamb's tokenizer: byte-level BPE of 1024 tokens, learnt on its own corpus.
+"""lamb's tokenizer: byte-level BPE of 1280 tokens, learnt on its own corpus.
 
 Two rules matter to the loop. A space belongs to the word behind it, so a prompt that ends in ":" and an answer that
 begins with " " meet at a token border. Digits stand alone (" 1", "0"), so numbers can be compared digit by digit and a
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Padding has a token of its own: one that also ended answers would be masked out of the labels with them.
 PAD = "<|pad|>"
-VOCABULARY = 1024
+VOCABULARY = 1280
 _PIECES = r" ?[0-9]| ?[A-Za-z]+|\n+| ?[^\sA-Za-z0-9]+|\s"
 
 

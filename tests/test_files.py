@@ -32,6 +32,15 @@ def test_a_path_a_neighbour_a_shipped_name(tmp_path: Path, monkeypatch: pytest.M
     assert locate("general", "seeds", ".jsonl", (first,)) == PACKAGE / "seeds" / "general.jsonl"
 
 
+def test_a_shipped_name_is_not_hidden_by_a_file_that_lies_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "general").write_text("mine")
+    assert locate("general", "seeds", ".jsonl") == PACKAGE / "seeds" / "general.jsonl"
+    assert locate("./general", "seeds", ".jsonl") == tmp_path / "general"
+
+
 def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "a.jsonl").write_text("")

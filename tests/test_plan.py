@@ -262,14 +262,20 @@ def test_how_to_run_and_what_to_show_change_no_key(tmp_path: Path, path: str, in
     assert changed(plan_of(tmp_path), with_other(tmp_path, path, info)) == set()
 
 
-@pytest.mark.parametrize(
-    "override", ["model.base=other", "model.revision=main", "model.dtype=bfloat16", "model.layout=qa"]
-)
+@pytest.mark.parametrize("override", ["model.base=other", "model.revision=main", "model.dtype=bfloat16"])
 def test_the_model_changes_every_step_that_has_one(tmp_path: Path, override: str) -> None:
     before = plan_of(tmp_path)
     own = {step.name for step in before.steps if step.model is not None}
     assert changed(before, plan_of(tmp_path, override)) == downstream(before, own)
     assert keys(before)["seeds"] == keys(plan_of(tmp_path, override))["seeds"]
+
+
+def test_the_layout_changes_the_steps_that_lay_out_requests(tmp_path: Path) -> None:
+    before = plan_of(tmp_path)
+    own = {s.name for s in before.steps if s.model is not None and s.stage != "instructions"}
+    found = changed(before, plan_of(tmp_path, "model.layout=qa"))
+    assert found == downstream(before, own)
+    assert "instructions.0" not in found
 
 
 def test_the_seed_changes_every_key(tmp_path: Path) -> None:
@@ -359,12 +365,12 @@ GOLDEN: dict[str, str] = {
     "seeds": "f97de6fe2b5415f2",
     "tests.toy_tests": "d1142a88db4fc94e",
     "evaluate.0": "81e9f2fdb4c2113d",
-    "instructions.0": "1a77d1db0729f7bd",
-    "responses.0": "f920b945887aae43",
-    "assessment.0": "b20d30430aa5da63",
-    "filter.0": "709e01e15edae419",
-    "train.0": "e85543a0be306f7d",
-    "evaluate.1": "94473c495bf412aa",
+    "instructions.0": "e089798d5511d56e",
+    "responses.0": "ce5393a780ecf064",
+    "assessment.0": "3a6aaf19bf4bb407",
+    "filter.0": "fd13c4f233e14462",
+    "train.0": "bed4556e8423561c",
+    "evaluate.1": "6e8a146e0deda3c4",
 }
 
 

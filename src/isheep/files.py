@@ -1,6 +1,6 @@
 """Where named files are: what ships inside the package, and what a user's path points to.
 
-Knows: names and paths. A shipped name ("lamb") wins over a path of the same spelling only when the path does not exist.
+Knows: names and paths.
 """
 
 from __future__ import annotations
@@ -23,9 +23,13 @@ def shipped(folder: str, suffix: str) -> dict[str, Path]:
 def locate(name: str, folder: str, suffix: str, beside: Sequence[Path] = ()) -> Path | str:
     """The file that `name` stands for, or a sentence that says why there is none.
 
-    Tried in order: a path from the working directory, a path from the folders in `beside` (those of the recipe and
-    of what it extends), a shipped name.
+    Tried in order: a shipped name, a path from the working directory, a path from the folders in `beside` (those of
+    the recipe and of what it extends). A shipped name comes first, so that a file that happens to lie about and is
+    called "lamb" does not change what a recipe means; "./lamb" names the file.
     """
+    known = shipped(folder, suffix)
+    if name in known:
+        return known[name]
     try:
         path = Path(name).expanduser()
         for candidate in (path, *(place / path for place in beside)):
@@ -33,9 +37,6 @@ def locate(name: str, folder: str, suffix: str, beside: Sequence[Path] = ()) -> 
                 return candidate.resolve()
     except (OSError, RuntimeError) as error:  # a name too long for a path; a home nobody has
         return f"{name[:60]!r} is no path: {getattr(error, 'strerror', None) or error}"
-    known = shipped(folder, suffix)
-    if name in known:
-        return known[name]
     near = difflib.get_close_matches(name, known, 1)
     offer = f"did you mean {near[0]!r}?" if near else f"shipped names: {', '.join(known)}"
     if is_folder(name):

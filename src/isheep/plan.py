@@ -87,7 +87,6 @@ class _Planner:
             "base": file_digest(local) if local else model.base,
             "revision": model.revision,
             "dtype": model.dtype,
-            "layout": model.layout,
         }
 
     def plan(self) -> Plan:
@@ -171,6 +170,8 @@ class _Planner:
         if stage.needs:
             adapter_key = adapter.key if adapter else None
             identity["model"] = {**self.model_key, "backend": backend, "adapter": adapter_key}
+            if stage.lays_out:
+                identity["model"]["layout"] = recipe.model.layout
         step = Step(
             name if stage_name == "seeds" else f"{name}.{iteration}",
             stage.name,

@@ -17,7 +17,7 @@ def test_improved_names_scores_gain_and_interval(summary_of: Maker) -> None:
     assert found["status"] == "improved"
     assert found["headline"].startswith("It worked: after 2 iterations the model gets 80.0\u00a0% ")
     assert "40.0\u00a0points more than the base model's 40.0\u00a0%" in found["headline"]
-    assert "95 % interval +30." in found["headline"]
+    assert "95 % interval +29." in found["headline"]
     assert (found["last"], found["best"]) == (2, 2)
 
 
@@ -31,7 +31,7 @@ def test_a_gain_whose_interval_includes_zero_is_no_improvement(summary_of: Maker
 def test_equal_scores_are_no_difference(summary_of: Maker) -> None:
     found = summary_of([40, 40])["verdict"]
     assert found["status"] == "no_difference"
-    assert "each single prompt came out the same" in found["headline"]
+    assert "a change of 0.0 points may be chance (95 % interval −1.9 to +1.9)" in found["headline"]
 
 
 def test_worse_is_called_worse_and_the_best_is_named(summary_of: Maker) -> None:

@@ -88,7 +88,7 @@ class FakeEngine:
     """Writes and scores from hashes of (model, prompt, seed)."""
 
     def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
-        self._model = f"{model.base}\x1f{_adapter_digest(model.adapter)}"
+        self._model = f"{model.name or model.base}\x1f{_adapter_digest(model.adapter)}"
 
     def layout(self, name: str) -> Layout:
         return _layout(name)

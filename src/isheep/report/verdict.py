@@ -140,8 +140,6 @@ def _tested(summary: Entry, cell: Entry) -> tuple[str, str]:
         lead, status = "It got worse:", "worse"
     else:
         told = f"a change of {points(change['value'])} points may be chance ({span})"
-        if change["ci_low"] == change["ci_high"] == 0:
-            told = "and each single prompt came out the same"
         text = f"{after_words} {scores}, the base model {base}; {told}."
         lead, status = "No clear difference:", "no_difference"
     if head and -head in signs:

@@ -235,4 +235,6 @@ def _collapsed(sieve: Sieve, rounds: int, texts: dict[str, Completion]) -> Yield
     )
 
 
-STAGE = Stage("instructions", 1, InstructionsSettings, run, (Instruction, Completion), needs="engine")
+STAGE = Stage(
+    "instructions", 1, InstructionsSettings, run, (Instruction, Completion), needs="engine", lays_out=False
+)

@@ -131,6 +131,8 @@ class Stage(Generic[S]):
     writes: Sequence[type[Record]]
     #: "" (no model), "engine" (writes or scores), "train".
     needs: str = ""
+    #: Whether it lays out requests; only then does the layout enter its key.
+    lays_out: bool = True
 
 
 def outside_files(settings: type[BaseModel]) -> Iterable[tuple[str, OutsideFile]]:

@@ -1,6 +1,6 @@
 """Do one step: claim its key, open what its stage asks for, journal what it yields, publish.
 
-Knows: store, stages, backends' door. Does not know: the order of steps (run.py), how progress is shown (view.py).
+Knows: store, stages, backends' door. Does not know: the order of steps (walk.py), how progress is shown (view.py).
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class _Bench:
         if self._open is None:
             self._open = opener(self.step.backend, self._spec(), self.runtime)
             self._stack.callback(self._open.close)
-            self.device = getattr(self._open, "device_name", None)
+            self.device = self._open.device_name
         return self._open
 
     def _note(self, text: str) -> None:

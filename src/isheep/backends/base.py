@@ -128,7 +128,16 @@ Progress = Callable[[int, int], None]
 
 
 @runtime_checkable
-class Generator(Protocol):
+class Backend(Protocol):
+    """What all of them have: a device to be named in the manifest, and an end."""
+
+    device_name: str
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Generator(Backend, Protocol):
     """Writes text."""
 
     @property
@@ -155,11 +164,9 @@ class Generator(Protocol):
         """
         ...
 
-    def close(self) -> None: ...
-
 
 @runtime_checkable
-class Scorer(Protocol):
+class Scorer(Backend, Protocol):
     """Reads probabilities instead of writing."""
 
     def layout(self, name: str) -> Layout: ...
@@ -173,8 +180,6 @@ class Scorer(Protocol):
         """
         ...
 
-    def close(self) -> None: ...
-
 
 @runtime_checkable
 class Engine(Generator, Scorer, Protocol):
@@ -182,7 +187,7 @@ class Engine(Generator, Scorer, Protocol):
 
 
 @runtime_checkable
-class Trainer(Protocol):
+class Trainer(Backend, Protocol):
     """Fine-tunes."""
 
     def layout(self, name: str) -> Layout: ...
@@ -195,5 +200,3 @@ class Trainer(Protocol):
         Resumes from folder/"checkpoints" if present, and removes that folder when done.
         """
         ...
-
-    def close(self) -> None: ...

@@ -87,6 +87,8 @@ CONTEXT = 4096
 class FakeEngine:
     """Writes and scores from hashes of (model, prompt, seed)."""
 
+    device_name = "none"
+
     def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
         self._model = f"{model.name or model.base}\x1f{_adapter_digest(model.adapter)}"
 
@@ -142,6 +144,8 @@ class FakeEngine:
 
 class FakeTrainer:
     """Writes an adapter folder named by what it was trained on; its digest changes what FakeEngine writes."""
+
+    device_name = "none"
 
     def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
         self._model = model

@@ -28,6 +28,7 @@ class HFEngine:
 
     def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
         device = hf_load.prepare(runtime)
+        self.device_name = hf_load.describe_device(device)
         self._batch_size = runtime.batch_size
         self.tokenizer: Any = hf_load.load_tokenizer(model)
         base = hf_load.load_model(model, device, hf_load.pick_dtype(model.dtype, device))

@@ -67,6 +67,13 @@ def prepare(runtime: Runtime) -> torch.device:
     return pick_device(runtime.device)
 
 
+def describe_device(device: torch.device) -> str:
+    """What a manifest says of the device: its kind, and its name or the number of threads."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return f"cpu: {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+
+
 def load_tokenizer(model: ModelSpec) -> Any:
     """The tokenizer of the base model, padding on the left, with a pad token in any case (only its mask matters)."""
     _check_folder(model.base)

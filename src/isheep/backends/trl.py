@@ -38,6 +38,7 @@ class TRLTrainer:
 
     def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
         self._device = hf_load.prepare(runtime)
+        self.device_name = hf_load.describe_device(self._device)
         datasets.disable_progress_bars()
         self._spec = model
         self._tokenizer = hf_load.load_tokenizer(model)

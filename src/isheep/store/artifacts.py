@@ -5,7 +5,7 @@ Knows: the layout below one folder, and who may write in it. Does not know: stag
     STORE/artifacts/<stage>/<key>/      manifest.json, <type>.jsonl, files of the stage; never changed
     STORE/work/<stage>/<key>/           journal.jsonl and files/ of an unfinished step
     STORE/locks/  STORE/trash/          who works on what; what is being removed
-    STORE/runs/                         belongs to run.py
+    STORE/runs/                         belongs to runs.py
 """
 
 from __future__ import annotations

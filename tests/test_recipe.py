@@ -379,17 +379,18 @@ def test_files_beside_an_extended_recipe_are_found(tmp_path: Path) -> None:
 # files
 
 
-def test_files_are_looked_for_here_then_beside_the_recipe_then_among_the_shipped(
+def test_files_are_looked_for_among_the_shipped_then_here_then_beside_the_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = written(tmp_path, "seeds: {file: lamb}\n", "there/mine.yaml")
+    path = written(tmp_path, "seeds: {file: mine}\n", "there/mine.yaml")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    assert load_recipe(path).files["seeds.file"] == PACKAGE / "seeds" / "lamb.jsonl"
-    (tmp_path / "there" / "lamb").write_text("{}")
-    assert load_recipe(path).files["seeds.file"] == tmp_path / "there" / "lamb"
+    (tmp_path / "there" / "mine").write_text("{}")
+    assert load_recipe(path).files["seeds.file"] == tmp_path / "there" / "mine"
+    (tmp_path / "here" / "mine").write_text("{}")
+    assert load_recipe(path).files["seeds.file"] == tmp_path / "here" / "mine"
     (tmp_path / "here" / "lamb").write_text("{}")
-    assert load_recipe(path).files["seeds.file"] == tmp_path / "here" / "lamb"
+    assert load_recipe({"seeds": {"file": "lamb"}}).files["seeds.file"] == PACKAGE / "seeds" / "lamb.jsonl"
 
 
 def test_a_folder_named_like_a_shipped_file_does_not_hide_it(

@@ -189,7 +189,7 @@ def test_a_run_without_assessment(tmp_path: Path) -> None:
 
 
 def test_a_stage_that_yields_too_little_stops_and_what_was_done_stays(tmp_path: Path) -> None:
-    loaded = toy(tmp_path, "filter.min_kept=6", "iterations=1")
+    loaded = toy(tmp_path, "filter.min_kept=6", "filter.threshold=9.99", "iterations=1")
     with pytest.raises(YieldError, match=r"fewer than filter\.min_kept = 6"):
         run(loaded, tmp_path / "store")
     stopped = open_run("last", tmp_path / "store")
@@ -211,7 +211,7 @@ def test_a_report_that_fails_does_not_hide_why_the_run_stopped(
 
     monkeypatch.setattr("isheep.walk.write_report", fail)
     with pytest.raises(YieldError):
-        run(toy(tmp_path, "filter.min_kept=6", "iterations=1"), tmp_path / "store")
+        run(toy(tmp_path, "filter.min_kept=6", "filter.threshold=9.99", "iterations=1"), tmp_path / "store")
 
 
 def test_ctrl_c_does_not_wait_for_a_report(tmp_path: Path) -> None:

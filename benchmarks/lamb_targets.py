@@ -45,7 +45,9 @@ def main() -> None:
     )
     parser.add_argument("--store", type=Path, default=Path("lamb-targets"))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first-seed", type=int, default=10, help="10: seeds below were used to tune the recipe")
+    parser.add_argument(
+        "--first-seed", type=int, default=10, help="10: seeds below were used to tune the recipe"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for isheep run")
     options = parser.parse_args()
     found: dict[str, list[dict[str, Any]]] = {arm: [] for arm in ARMS}

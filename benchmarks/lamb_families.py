@@ -3,7 +3,8 @@
     python benchmarks/lamb_families.py RUN --store DIR
 
 Greedy accuracy of every model on the held-out questions of each family, and, per iteration, how well the judge
-tells right from wrong answers within one family (AUROC of the mean score, weighted by answers; families with three of each).
+tells right from wrong answers within one family (AUROC of the mean score, weighted by answers; only families with at
+least three of each).
 """
 
 from __future__ import annotations

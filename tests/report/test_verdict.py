@@ -143,6 +143,12 @@ def test_warns_when_answers_shrink() -> None:
     assert said.startswith("Iteration 2: the share of very short answers rose (10")
 
 
+def test_no_warning_where_answers_were_short_from_the_start() -> None:
+    first = _entry(lengths={"all": {"short": 0.8}, "kept": None})
+    later = _entry(iteration=1, lengths={"all": {"short": 1.0}, "kept": None})
+    assert warnings({"iterations": [first, later]}) == []
+
+
 def test_warns_when_a_tuned_model_does_not_stop_but_not_for_the_base(summary_of: Maker) -> None:
     (said,) = summary_of([40, 80], ended=0.9)["warnings"]
     assert "ends only 90.0" in said

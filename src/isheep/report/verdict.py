@@ -19,6 +19,8 @@ WEAK_JUDGE = 0.6
 SATURATED = 0.6
 #: A rise of the share of very short answers since iteration 0 by more than this: the model falls silent.
 SHORTER = 0.15
+#: Share of short answers from which on a task simply asks for them.
+MOSTLY_SHORT = 0.5
 #: A tuned model that ends fewer of its answers by itself has not learned to stop.
 ENDED = 0.95
 
@@ -201,7 +203,9 @@ def _amiss(summary: Entry, entry: Entry) -> Iterator[str]:
             top = percent(figures["histogram"][-1] / total, 0)
             yield f"{top} of the {scale} scores are 9.5 or above: the scale no longer separates answers."
     first, here = summary["iterations"][0]["lengths"]["all"], entry["lengths"]["all"]
-    if first and here and here["short"] - first["short"] > SHORTER:
+    # Where short answers were the rule from the start, more of them are no sign of anything.
+    wordy = first is not None and first["short"] < MOSTLY_SHORT
+    if wordy and here and here["short"] - first["short"] > SHORTER:
         rise = f"{percent(first['short'], 0)} → {percent(here['short'], 0)}"
         yield f"the share of very short answers rose ({rise} since iteration 0): the model may be falling silent."
     for s in entry["scores"] if entry["iteration"] else []:

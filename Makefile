@@ -18,7 +18,9 @@ check: $(VENV)/ready-dev
 	$(VENV)/bin/mypy
 
 bench: $(VENV)/ready-dev
-	for file in benchmarks/*.py; do $(VENV)/bin/python $$file || exit 1; done
+	$(VENV)/bin/python benchmarks/overlap.py
+	$(VENV)/bin/python benchmarks/lamb_targets.py --store isheep-bench
+	$(VENV)/bin/python benchmarks/lamb_families.py isheep-seed10 --store isheep-bench
 
 docs: $(VENV)/ready-dev
 	$(VENV)/bin/python docs/generate.py

@@ -25,7 +25,7 @@ from tiny_models import make_model
 SMALL = [
     "iterations=2", "instructions.count=60", "instructions.lists_per_round=16", "filter.min_kept=5",
     "evaluate.base_layouts=[question]", "evaluate.decodings=[greedy]", "runtime.threads=1", "runtime.batch_size=32",
-    "train.save_steps=4", "train.epochs=4",
+    "train.save_steps=4", "train.epochs=6", "train.learning_rate=5e-3",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""assessment: the model judges its own answers, 1 to 10, on two scales (paper, Section 3.3; Algorithm 1, S_t).
+"""assessment: the model judges its own answers, 1 to 10, on two scales (paper, Algorithm 1, S_t).
 
 Two ways to read a score. `expected`: the probability-weighted mean over the ten scores, from the model's own next-
 token distribution; one forward pass, nothing generated. `sampled`: the model writes "score||reason" and the text is
@@ -18,9 +18,9 @@ from isheep.stages.stage import Context, OutsideFile, Settings, Stage
 from isheep.text.parse import parse_rating
 from isheep.text.prompts import Layout, judge_text
 
-#: The two scales of the paper (Section 3.3), in the order they are asked.
+#: The two scales of the paper, in the order they are asked.
 SCALES = ("quality", "following")
-#: Scores run from 1 to 10 (paper, Section 3.3).
+#: Scores run from 1 to 10 (paper).
 CHOICES = tuple(str(score) for score in range(1, 11))
 #: What a judging prompt must show, no more and no less; checked when the recipe is read.
 FIELDS = frozenset({"request", "response"})

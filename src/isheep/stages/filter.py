@@ -1,4 +1,4 @@
-"""filter: keep the pairs that pass the rules and score high (paper, Section 3.4; Algorithm 1, D_t).
+"""filter: keep the pairs that pass the rules and score high (paper, Algorithm 1, D_t).
 
 Generates nothing: a view over one scored pool. Every pair gets a Decision; every dropped one has its reason. Reasons
 are tried in a fixed order: held-out prompts, rules, unreadable scores, thresholds, then the share to keep.

@@ -1,4 +1,4 @@
-"""instructions: the model writes new tasks from a few seed tasks (paper, Section 3.1; Algorithm 1, P_t).
+"""instructions: the model writes new tasks from a few seed tasks (paper, Algorithm 1, P_t).
 
 In rounds: draw shots -> lay out a numbered list -> let the model continue it -> read the items -> rules -> near-
 duplicates against seeds, everything of this iteration and everything kept in earlier ones. Until `count` are kept.

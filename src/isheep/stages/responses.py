@@ -1,4 +1,4 @@
-"""responses: the current model answers its own instructions, zero-shot (paper, Section 3.2)."""
+"""responses: the current model answers its own instructions, zero-shot (paper)."""
 
 from __future__ import annotations
 

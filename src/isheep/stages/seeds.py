@@ -1,6 +1,6 @@
 """seeds: read the tasks people wrote.
 
-The paper starts from 175 seed tasks (Section 3.1). The same stage reads the held-out test tasks of `evaluate`.
+The paper starts from 175 seed tasks. The same stage reads the held-out test tasks of `evaluate`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""train: fine-tune on the kept pairs with LoRA (paper, Section 3.5 and Appendix A; Algorithm 1, M_{t+1}).
+"""train: fine-tune on the kept pairs with LoRA (paper, Algorithm 1, M_{t+1}).
 
 The texts are laid out by the very object that asked them. Only the answer and its end are learned. The next model
 starts from the base model every time (`one_base`) unless the recipe says otherwise.

@@ -146,7 +146,7 @@ def _item(heading: _Heading, body: str, expected: int, cut: bool) -> ParsedTask:
 
 # ---------------------------------------------------------------- a judge's rating
 
-#: The scale of the paper (Section 3.3): 1 to 10. Anything else is unreadable, not rounded into it.
+#: The scale of the paper: 1 to 10. Anything else is unreadable, not rounded into it.
 LOWEST, HIGHEST = 1.0, 10.0
 
 _NUMBER = r"(?<![\w.,+\-−])([0-9]+(?:\.[0-9]+)?)(?![A-Za-z0-9_%]|[.,:][0-9])"

@@ -56,7 +56,7 @@ def request(instruction: str, input: str = "") -> str:
     return f"{instruction}\n{input}" if input else instruction
 
 
-#: The system line of the paper's ChatML template (Section 3: "the system line of a helpful assistant").
+#: The system line of the paper's ChatML template ("the system line of a helpful assistant").
 CHATML_SYSTEM = "You are a helpful assistant."
 
 LAYOUTS: Mapping[str, Layout] = {
@@ -93,7 +93,7 @@ def fields(template: str) -> set[str]:
 def task_list(header: str, shots: Sequence[tuple[str, str]]) -> str:
     """A numbered list of tasks, open at the next number, for the model to continue.
 
-    `shots` are (instruction, input) of the seed tasks shown; answers are not shown (paper, Section 3.1).
+    `shots` are (instruction, input) of the seed tasks shown; answers are not shown (released code).
     """
     lines = [header.strip(), ""]
     for number, (instruction, input) in enumerate(shots, 1):

@@ -55,7 +55,7 @@ def instruction_reason(
 ) -> str | None:
     """The name of the first enabled rule that drops a task the model wrote, or None to keep it.
 
-    4 to 150 words are the released code's limits (paper, Section 3.2); a small world may have shorter tasks.
+    4 to 150 words are the released code's limits; a small world may have shorter tasks.
     """
     subject = InstructionSubject(instruction.strip(), input.strip(), min_words, max_words)
     return _first_reason(INSTRUCTION_RULES, frozenset(enabled), subject)

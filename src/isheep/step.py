@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -187,9 +187,3 @@ def adapter_folder(store: Store, ref: StepRef) -> Path:
     artifact = fetch(store, ref)
     (model,) = artifact.read(ModelRef)
     return artifact.path(model.adapter)
-
-
-def iter_records(artifact: Artifact) -> Iterator[Record]:
-    """Every record of an artifact, type by type."""
-    for cls in STAGE_BY_NAME[artifact.stage].writes:
-        yield from artifact.read(cls)

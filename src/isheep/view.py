@@ -52,7 +52,6 @@ class Live:
         self.console = console
         self.steps = steps
         self.finished = 0
-        self.cached = 0
         self._last = 0.0
         self._begun = 0.0
         self._bar: Any = None
@@ -106,8 +105,6 @@ class Live:
         if self._progress and self._bar is not None:
             self._progress.remove_task(self._bar)
             self._bar = None
-        if event.kind == "cached":
-            self.cached += 1
         how = "from the store" if event.kind == "cached" else f"{event.seconds:.1f} s"
         self._line(f"[{self.finished:>{len(str(self.steps))}}/{self.steps}] {event.step:<18} {how}")
 

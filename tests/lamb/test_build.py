@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("torch")
 
 from isheep.lamb import build as lamb_build
-from isheep.lamb.build import Progress, build
+from isheep.lamb.build import build
+from isheep.lamb.packing import Progress, encoded
 from isheep.lamb.tokenizer import PAD
 from isheep.text.prompts import LAYOUTS
 
@@ -60,7 +61,7 @@ def test_the_corpus_does_not_depend_on_the_number_of_processes(
     monkeypatch.setattr(lamb_build, "_TOKENIZER_DOCUMENTS", 600)
     lamb_build._tokenizer(tmp_path, 0)
     path = lamb_build._tokenizer_file(tmp_path, 0)
-    one, two = lamb_build._encoded(path, 0, 1), lamb_build._encoded(path, 0, 2)
+    one, two = encoded(path, 0, 1), encoded(path, 0, 2)
     for _ in range(2):
         assert next(one) == next(two)
     two.close()

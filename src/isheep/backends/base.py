@@ -6,8 +6,8 @@ stages, plan and recipe can name these types for free.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -110,8 +110,6 @@ class TrainSpec:
     merge: bool
     seed: int
     dtype: str = "auto"
-    #: Train the embedding rows of these tokens too (chat tokens the base model never saw).
-    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

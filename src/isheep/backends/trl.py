@@ -167,7 +167,6 @@ def _lora(base: Any, spec: TrainSpec, untrained: list[int]) -> LoraConfig:
         target_modules=target if isinstance(target, str) else list(target),
         trainable_token_indices=_token_rows(base, untrained) if untrained else None,
         task_type="CAUSAL_LM",
-        **spec.extra,
     )
 
 

@@ -1,58 +1,36 @@
 """Pre-trains lamb from nothing: corpus, tokenizer, a Llama of one million parameters, one pass over the tokens.
 
-The only file of lamb that knows torch. A build is a function of (seed, tokens); it writes a checkpoint every so many
-steps by rename, so a killed build goes on where it was and, on the same machine, ends with the same weights.
+The only file of lamb that knows torch; packing.py turns the corpus into rows of tokens. A build is a function of
+(seed, tokens); it writes a checkpoint every so many steps by rename, so a killed build goes on where it was and, on
+the same machine, ends with the same weights.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
-import re
 import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import cache, partial
+from collections.abc import Callable
 from importlib import resources
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isheep.lamb import tokenizer as lamb_tokenizer
-from isheep.lamb.corpus import END, KNOWN, UNKNOWN, documents, marked_document
+from isheep.lamb.corpus import documents
+from isheep.lamb.packing import CONTEXT, LOUD, Progress, packed_rows, write_aside
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from tokenizers import Tokenizer
 
-CONTEXT = 256
 BATCH = 16
 RATE, WARM_UP, COOL_DOWN, DECAY, CLIP = 6e-3, 100, 0.35, 0.1, 1.0
 TOKENS = 8_000_000
-#: Added to a token id in the packed corpus: this token can be known from what stands before it.
-LOUD = 1 << 15
 #: The weight of all other tokens.
 QUIET = 0.3
 _TOKENIZER_DOCUMENTS = 20_000
-_CHUNK = 2_000
 #: Steps between two words to `progress`.
 TELL_EVERY = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a build is. `phase` is "corpus" or "training"; `done` and `total` count tokens in both."""
-
-    phase: str
-    done: int
-    total: int
-    tokens_per_second: float
-    seconds_left: float
-    loss: float | None = None
 
 
 def build(
@@ -83,7 +61,10 @@ def build(
         shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(work, seed)
-    rows = _rows(work, seed, tokens, threads, tell)
+    count = max(BATCH, tokens // CONTEXT // BATCH * BATCH)
+    rows = packed_rows(
+        work / f"rows-{seed}-{count}.npy", count, _tokenizer_file(work, seed), seed, threads, tell
+    )
     torch.manual_seed(seed)
     model = new_model(tokenizer.eos_token_id, tokenizer.pad_token_id).to(device)
     _train(model, rows, work / "checkpoint.pt", identity, device, checkpoint_every, tell)
@@ -122,89 +103,8 @@ def _tokenizer(work: Path, seed: int) -> Any:
     path = _tokenizer_file(work, seed)
     if not path.exists():
         learnt = lamb_tokenizer.train(documents(seed, 0, _TOKENIZER_DOCUMENTS))
-        _write(path, lambda aside: learnt.save(str(aside)))
+        write_aside(path, lambda aside: learnt.save(str(aside)))
     return lamb_tokenizer.as_pretrained(Tokenizer.from_file(str(path)), CONTEXT)
-
-
-def _rows(work: Path, seed: int, tokens: int, threads: int, tell: Callable[[Progress], None]) -> np.ndarray:
-    """The corpus as rows of CONTEXT tokens, kept on disk for a resume.
-
-    Documents are joined by the end token, and each row begins with a new document: nothing stands before a prompt when
-    the model is used, so that must be how documents begin. What does not fit into a row is cut off.
-    """
-    import numpy as np
-
-    count = max(BATCH, tokens // CONTEXT // BATCH * BATCH)
-    path = work / f"rows-{seed}-{count}.npy"
-    if path.exists():
-        rows: np.ndarray = np.load(path)
-        return rows
-    rows, row, began, done = np.zeros((count, CONTEXT), dtype=np.uint16), list[int](), time.monotonic(), 0
-    for ids in _encoded(_tokenizer_file(work, seed), seed, threads):
-        row += ids
-        if len(row) < CONTEXT:
-            continue
-        rows[done] = row[:CONTEXT]
-        row, done = [], done + 1
-        if done % 400 == 0 or done == count:
-            rate = done * CONTEXT / max(time.monotonic() - began, 1e-9)
-            tell(Progress("corpus", done * CONTEXT, rows.size, rate, (rows.size - done * CONTEXT) / rate))
-        if done == count:
-            break
-    _write(path, lambda aside: _save_array(aside, rows))
-    return rows
-
-
-def _save_array(path: Path, array: np.ndarray) -> None:
-    import numpy as np
-
-    with path.open("wb") as file:
-        np.save(file, array)
-
-
-def _encoded(tokenizer_file: Path, seed: int, threads: int) -> Iterator[list[int]]:
-    """The documents as token ids, in order, without end; on several processes where threads allow."""
-    encode = partial(_encode_chunk, str(tokenizer_file), seed)
-    if threads == 1:
-        for chunk in itertools.count():
-            yield from encode(chunk)
-
-    with ProcessPoolExecutor(threads, mp_context=get_context("spawn")) as pool:
-        ahead = deque(pool.submit(encode, chunk) for chunk in range(2 * threads))
-        for chunk in itertools.count(2 * threads):
-            yield from ahead.popleft().result()
-            ahead.append(pool.submit(encode, chunk))
-
-
-def _encode_chunk(tokenizer_file: str, seed: int, chunk: int) -> list[list[int]]:
-    """A chunk of documents as token ids; LOUD is added to those that can be known and to the one behind them."""
-    tokenizer = _load(tokenizer_file)
-    end = tokenizer.token_to_id(END) or 0
-    pieces = [
-        piece
-        for index in range(chunk * _CHUNK, (chunk + 1) * _CHUNK)
-        for piece in (*re.split(f"([{KNOWN}{UNKNOWN}])", marked_document(seed, index)), END)
-    ]
-    texts: list[list[int]] = [[]]
-    loud, behind = False, False
-    for piece, encoded in zip(pieces, tokenizer.encode_batch(pieces), strict=True):
-        if piece in (KNOWN, UNKNOWN):
-            loud = piece == KNOWN
-            behind = not loud
-            continue
-        for i in (end,) if piece == END else encoded.ids:
-            texts[-1].append(i + LOUD if loud or behind else i)
-            behind = False
-        if piece == END:
-            texts.append([])
-    return texts[:-1]
-
-
-@cache
-def _load(path: str) -> Tokenizer:
-    from tokenizers import Tokenizer
-
-    return Tokenizer.from_file(path)
 
 
 def _train(
@@ -243,7 +143,7 @@ def _train(
                 "model": model.state_dict(),
                 "optimizers": [o.state_dict() for o in optimizers],
             }
-            _write(checkpoint, lambda aside, state=state: torch.save(state, aside))  # type: ignore[misc]
+            write_aside(checkpoint, lambda aside, state=state: torch.save(state, aside))  # type: ignore[misc]
         if done % TELL_EVERY == 0 or done == steps:
             rate = (done - first) * BATCH * CONTEXT / max(time.monotonic() - began, 1e-9)
             left = (steps - done) * BATCH * CONTEXT / rate
@@ -319,10 +219,3 @@ def _save(out: Path, model: Any, tokenizer: Any, seed: int, tokens: int) -> None
     (out / "README.md").write_text(
         card.replace("{seed}", str(seed)).replace("{tokens}", f"{tokens:,}"), "utf-8"
     )
-
-
-def _write(path: Path, save: Callable[[Path], None]) -> None:
-    """Write aside, then rename: a kill leaves the old file or the new one, never half of one."""
-    aside = path.with_name(path.name + ".aside")
-    save(aside)
-    aside.replace(path)

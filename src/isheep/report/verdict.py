@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from isheep.report.numbers import duration, gain, percent, points
+from isheep.report.numbers import gain, percent, points
 
 #: Fewer pairs than this teach little but the form of an answer.
 FEW_PAIRS = 50
@@ -212,8 +212,3 @@ def _amiss(summary: Entry, entry: Entry) -> Iterator[str]:
         if s["metric"].startswith("ended_") and "@" not in s["metric"] and s["value"] < ENDED:
             how = DECODING_WORDS.get(s["metric"].removeprefix("ended_"), s["metric"])
             yield f"the tuned model ends only {percent(s['value'])} of its answers by itself ({s['task']}, {how})."
-
-
-def cost_words(summary: Entry) -> str:
-    """Time of all steps together."""
-    return duration(summary["totals"]["seconds"])

@@ -62,13 +62,6 @@ def stop_text(last: int) -> str:
     return f"\n{last + 1}. Task:"
 
 
-def cut_list(text: str, first: int, last: int) -> str:
-    """The part of a completion that holds the items up to `last`."""
-    text = _normalised(text, first)
-    beyond = [heading.start for heading in _headings(text, first) if heading.number > last]
-    return text[: beyond[0]] if beyond else text
-
-
 def parse_task_list(
     text: str, first: int, expected_last: int | None = None, *, finished: bool = True
 ) -> list[ParsedTask]:

@@ -195,7 +195,7 @@ def test_names_with_brackets_are_no_markup(isheep: Isheep, tmp_path: Path) -> No
         (("run", "toy.yaml", "--set", "sead=3"), 2, "sead: unknown setting; did you mean 'seed'?"),
         (("plan", "toy.yaml", "--set", "oops"), 2, "--set oops: expected key.path=value"),
         (("run", "toy.yaml", "--set", "seeds.file=toy.yaml"), 2, "toy.yaml holds 1 row that is not a task"),
-        (("run", "toy.yaml", "--set", "filter.min_kept=6"), 4, "the filter kept 5 of 12 pairs"),
+        (("run", "toy.yaml", "--set", "filter.threshold=9.99"), 4, "the filter kept 0 of 12 pairs"),
         (("run", "toy.yaml", "--name", "a/b"), 5, "'a/b' cannot name a run"),
         (("run", "toy.yaml", "--store", "toy.yaml"), 5, "Not a directory"),
         (("show",), 5, "no run 'last' in "),
@@ -323,7 +323,7 @@ def test_show_verify_finds_one_flipped_byte(isheep: Isheep, tmp_path: Path) -> N
 
 
 def test_show_of_an_unfinished_run(isheep: Isheep) -> None:
-    isheep("run", "toy.yaml", "--set", "filter.min_kept=6")
+    isheep("run", "toy.yaml", "--set", "filter.threshold=9.99")
     said = isheep("show")
     assert said.code == 0
     assert "not complete" in said.out

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from isheep.backends.base import Choice, ModelSpec, Query, Request, Runtime
-from isheep.backends.fake import FakeEngine, FakeTrainer
+from isheep.backends.fake import FakeEngine
+from isheep.backends.fake_trainer import FakeTrainer
 from isheep.recipe import Loaded, load_recipe
 from isheep.records import Completion, Record
 from isheep.runs import Run

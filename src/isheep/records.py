@@ -60,6 +60,8 @@ class Instruction(Record):
     shots: tuple[str, ...]
     source: str
     reason: str | None = None
+    #: What was said before a follow-up: request, answer, request, answer ...; empty for a first turn.
+    history: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,16 @@ class Pair(Record):
     ended: bool
     prompt_tokens: int
     tokens: int
+    #: What was said before: request, answer, request, answer ...; empty for a first turn.
+    history: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Record):
-    """One score of one pair on one scale: id is "<pair id>/<scale>". `score` is None when unreadable, never 0 or -1."""
+    """One score of one pair on one scale. `score` is None when unreadable, never 0 or -1.
+
+    The id is "<pair id>/<scale>", or "<pair id>/<scale>/<n>" for the n-th of several sampled scores.
+    """
 
     pair: str
     scale: str
@@ -88,6 +95,56 @@ class Verdict(Record):
     tokens: int = 0
     #: Expected reading: total probability of the ten scores; small when the judge was about to write something else.
     mass: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood(Record):
+    """How probable a model finds a pair (same id): log-likelihoods in nats, summed over the tokens counted."""
+
+    prompt_loglik: float
+    prompt_tokens: int
+    text_loglik: float
+    text_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vector(Record):
+    """A pair's vector (same id): float16 numbers of a unit vector, little-endian, in base64."""
+
+    values: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preference(Record):
+    """The best and the worst of a model's own answers to one instruction (same id), with their mean scores."""
+
+    instruction: str
+    input: str
+    chosen: str
+    rejected: str
+    chosen_score: float
+    rejected_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measure(Record):
+    """A figure the review of an iteration looks at. `ok` is False when it breaks its limit, None without a limit.
+
+    `value` is None when it cannot be known (no pair, no judge).
+    """
+
+    value: float | None
+    limit: float | None = None
+    ok: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Record):
+    """What the review of an iteration came to: whether the run goes on, why not, and the best model so far."""
+
+    stop: bool
+    reason: str
+    best: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +205,22 @@ class Score(Record):
 
 RECORD_TYPES: Mapping[str, type[Record]] = {
     cls.__name__.lower(): cls
-    for cls in (Task, Completion, Instruction, Pair, Verdict, Decision, ModelRef, Answer, Score)
+    for cls in (
+        Task,
+        Completion,
+        Instruction,
+        Pair,
+        Verdict,
+        Likelihood,
+        Vector,
+        Preference,
+        Measure,
+        Outcome,
+        Decision,
+        ModelRef,
+        Answer,
+        Score,
+    )  # fmt: skip
 }
 
 R = TypeVar("R", bound=Record)

@@ -25,6 +25,9 @@ class Entry:
     factory: str
     #: Empty when the package's own dependencies are enough.
     extra: str = ""
+    #: What an engine can do besides writing: "score" (probabilities), "read" (likelihoods and vectors). What a recipe
+    #: asks beyond that is refused before the run.
+    can: frozenset[str] = frozenset({"score", "read"})
 
 
 #: Backends that write and score.
@@ -36,7 +39,7 @@ ENGINES: Mapping[str, Entry] = {
 #: Backends that fine-tune.
 TRAINERS: Mapping[str, Entry] = {
     "trl": Entry("isheep.backends.trl", "TRLTrainer"),
-    "fake": Entry("isheep.backends.fake", "FakeTrainer"),
+    "fake": Entry("isheep.backends.fake_trainer", "FakeTrainer"),
 }
 
 

@@ -9,21 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
-from isheep.records import Completion
+import numpy as np
+from numpy.typing import NDArray
+
+from isheep.records import Completion, Likelihood
 from isheep.text.prompts import Layout
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to decode. `temperature` 0 is greedy. `top_p` and `top_k` (0 = off) restrict before drawing."""
+    """How to decode. `temperature` 0 is greedy. `top_p` and `top_k` (0 = off) restrict before drawing.
+
+    `stops` are texts before which the completion is cut. `until` is a regular expression: writing ends as soon as it
+    is found, and the text is cut right after the first match (a score that is complete needs no more tokens).
+    """
 
     max_tokens: int
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int = 0
     stops: tuple[str, ...] = ()
+    until: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,33 @@ class Choice:
     probabilities: tuple[float, ...]
     mass: float
     prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text that is read, not written: how probable is `text` behind `prompt`, or what vector does the whole have."""
+
+    id: str
+    prompt: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedding:
+    """The vector of a passage: float32, unit length (all zeros for an empty or too long text)."""
+
+    id: str
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """One preference: behind the same `prompt`, `chosen` is to become more probable than `rejected`."""
+
+    id: str
+    prompt: str
+    chosen: str
+    rejected: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +162,11 @@ Progress = Callable[[int, int], None]
 
 @runtime_checkable
 class Backend(Protocol):
-    """What all of them have: a device to be named in the manifest, and an end."""
+    """What all of them have: a device to be named in the manifest, a size, and an end."""
 
     device_name: str
+    #: Parameters of the model with its adapter, for the ledger's estimate of FLOPs; None when nobody can know.
+    parameters: int | None
 
     def close(self) -> None: ...
 
@@ -180,6 +217,29 @@ class Scorer(Backend, Protocol):
 
 
 @runtime_checkable
+class Reader(Backend, Protocol):
+    """Reads what is written: how probable a text is, what vector it has. Not every engine can."""
+
+    def layout(self, name: str) -> Layout: ...
+
+    def likelihood(self, passages: Sequence[Passage], skip: Collection[str] = ()) -> Iterator[Likelihood]:
+        """Log-likelihood of each text behind its prompt, and of the prompt itself, in nats, summed over tokens.
+
+        The first token of a text is predicted from its prompt, so a text of one token has a likelihood. The prompt's
+        own first token is predicted only where the tokenizer puts a begin token before it; else it is not counted.
+        The end token is not part of the text. A passage too long for the model, or an empty text, has 0 text tokens.
+        Same contract on `skip` and batches as generate.
+        """
+        ...
+
+    def embed(
+        self, passages: Sequence[Passage], pooling: Literal["mean", "last"], skip: Collection[str] = ()
+    ) -> Iterator[Embedding]:
+        """Vector of each whole passage (prompt and text): last layer's hidden states, their mean or the last token's."""
+        ...
+
+
+@runtime_checkable
 class Engine(Generator, Scorer, Protocol):
     """Writes and scores with one loaded model."""
 
@@ -196,5 +256,21 @@ class Trainer(Backend, Protocol):
         """Train an adapter on `examples` and write it to folder/"adapter".
 
         Resumes from folder/"checkpoints" if present, and removes that folder when done.
+        """
+        ...
+
+    def prefer(
+        self,
+        examples: Sequence[Preferred],
+        spec: TrainSpec,
+        beta: float,
+        layout: Layout,
+        folder: Path,
+        progress: Progress,
+    ) -> Trained:
+        """Direct preference optimisation (DPO), going on from the model's adapter; same contract as train.
+
+        The reference is the model as it is given (base and adapter), not the bare base. The LoRA shape is that of the
+        given adapter, or `spec`'s where there is none. `beta` is DPO's strength of the pull towards the reference.
         """
         ...

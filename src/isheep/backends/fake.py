@@ -17,15 +17,11 @@ from pathlib import Path
 
 from isheep.backends.base import (
     Choice,
-    Example,
     ModelSpec,
-    Progress,
     Query,
     Request,
     Runtime,
     Sampling,
-    Trained,
-    TrainSpec,
 )
 from isheep.backends.names import named_layout
 from isheep.errors import BackendError
@@ -90,17 +86,17 @@ class FakeEngine:
     device_name = "none"
 
     def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
-        self._model = f"{model.name or model.base}\x1f{_adapter_digest(model.adapter)}"
+        self._model = f"{model.name or model.base}\x1f{adapter_digest(model.adapter)}"
 
     def layout(self, name: str) -> Layout:
-        return _layout(name)
+        return layout_named(name)
 
     @property
     def context(self) -> int:
         return CONTEXT
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        return [len(_tokens(text)) for text in texts]
+        return [len(tokens_of(text)) for text in texts]
 
     def generate(self, requests: Sequence[Request], skip: Collection[str] = ()) -> Iterator[Completion]:
         for request in sorted(requests, key=lambda r: (len(r.prompt), r.id)):
@@ -119,14 +115,14 @@ class FakeEngine:
         greedy = request.sampling.temperature == 0
         rng = _rng(self._model, request.prompt, "greedy" if greedy else f"{request.seed}")
         text, endless = _write(rng, request.prompt)
-        tokens = _tokens(text)
+        tokens = tokens_of(text)
         cut, finish, ended = _cut(tokens, endless, request.sampling)
         return Completion(
             id=request.id,
             text=cut,
             finish=finish,
-            prompt_tokens=len(_tokens(request.prompt)),
-            tokens=min(len(_tokens(cut)) + ended, request.sampling.max_tokens),
+            prompt_tokens=len(tokens_of(request.prompt)),
+            tokens=min(len(tokens_of(cut)) + ended, request.sampling.max_tokens),
             ended=ended,
         )
 
@@ -138,48 +134,11 @@ class FakeEngine:
             id=query.id,
             probabilities=tuple(w / sum(weights) for w in weights),
             mass=rng.uniform(0.6, 1.0),
-            prompt_tokens=len(_tokens(query.prompt)),
+            prompt_tokens=len(tokens_of(query.prompt)),
         )
 
 
-class FakeTrainer:
-    """Writes an adapter folder named by what it was trained on; its digest changes what FakeEngine writes."""
-
-    device_name = "none"
-
-    def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
-        self._model = model
-
-    def layout(self, name: str) -> Layout:
-        return _layout(name)
-
-    def train(
-        self, examples: Sequence[Example], spec: TrainSpec, layout: Layout, folder: Path, progress: Progress
-    ) -> Trained:
-        if not examples:
-            raise BackendError(
-                "there is nothing to train on", "loosen the filter, or ask for more instructions"
-            )
-        lengths = [len(_tokens(e.prompt)) + len(_tokens(e.completion)) + 1 for e in examples]
-        per_epoch = math.ceil(len(examples) / (spec.batch_size * spec.accumulation))
-        steps = max(1, math.ceil(per_epoch * spec.epochs))
-        losses = []
-        for step in range(1, steps + 1):
-            losses.append((step, round(0.5 + 3.0 * math.exp(-3.0 * step / steps), 6)))
-            progress(step, steps)
-        _write_adapter(folder / "adapter", self._model, examples, spec, layout)
-        return Trained(
-            losses=tuple(losses),
-            steps=steps,
-            tokens=int(sum(min(n, spec.cutoff) for n in lengths) * spec.epochs),
-            truncated=sum(n > spec.cutoff for n in lengths),
-        )
-
-    def close(self) -> None:
-        pass
-
-
-def _layout(name: str) -> Layout:
+def layout_named(name: str) -> Layout:
     return named_layout({"auto": "question", "chat": "chatml"}.get(name, name))
 
 
@@ -245,7 +204,7 @@ def _cut(tokens: list[str], endless: bool, sampling: Sampling) -> tuple[str, str
     return text, "stop" if fits else "length", fits
 
 
-def _tokens(text: str) -> list[str]:
+def tokens_of(text: str) -> list[str]:
     return _TOKEN.findall(text)
 
 
@@ -254,23 +213,7 @@ def _rng(*parts: str) -> random.Random:
     return random.Random(int.from_bytes(digest[:8], "big"))
 
 
-def _write_adapter(
-    folder: Path, model: ModelSpec, examples: Sequence[Example], spec: TrainSpec, layout: Layout
-) -> None:
-    digest = hashlib.sha256(repr((_adapter_digest(model.adapter), spec, layout)).encode())
-    for example in examples:
-        digest.update(repr(example).encode())
-    folder.mkdir(parents=True, exist_ok=True)
-    config = {
-        "base_model_name_or_path": model.name or model.base,
-        "peft_type": "FAKE",
-        "examples": len(examples),
-        "digest": digest.hexdigest(),
-    }
-    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-
-
-def _adapter_digest(adapter: str | None) -> str:
+def adapter_digest(adapter: str | None) -> str:
     if adapter is None:
         return ""
     path = Path(adapter) / "adapter_config.json"

@@ -1,0 +1,70 @@
+"""A trainer that trains nothing: writes an adapter folder named by what it was trained on, without torch.
+
+The folder's digest changes what FakeEngine writes with it, so every input of a training shows in what follows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from isheep.backends.base import Example, ModelSpec, Progress, Runtime, Trained, TrainSpec
+from isheep.backends.fake import adapter_digest, layout_named, tokens_of
+from isheep.errors import BackendError
+from isheep.text.prompts import Layout
+
+
+class FakeTrainer:
+    """Writes an adapter folder named by what it was trained on; its digest changes what FakeEngine writes."""
+
+    device_name = "none"
+
+    def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
+        self._model = model
+
+    def layout(self, name: str) -> Layout:
+        return layout_named(name)
+
+    def train(
+        self, examples: Sequence[Example], spec: TrainSpec, layout: Layout, folder: Path, progress: Progress
+    ) -> Trained:
+        if not examples:
+            raise BackendError(
+                "there is nothing to train on", "loosen the filter, or ask for more instructions"
+            )
+        lengths = [len(tokens_of(e.prompt)) + len(tokens_of(e.completion)) + 1 for e in examples]
+        per_epoch = math.ceil(len(examples) / (spec.batch_size * spec.accumulation))
+        steps = max(1, math.ceil(per_epoch * spec.epochs))
+        losses = []
+        for step in range(1, steps + 1):
+            losses.append((step, round(0.5 + 3.0 * math.exp(-3.0 * step / steps), 6)))
+            progress(step, steps)
+        _write_adapter(folder / "adapter", self._model, examples, spec, layout)
+        return Trained(
+            losses=tuple(losses),
+            steps=steps,
+            tokens=int(sum(min(n, spec.cutoff) for n in lengths) * spec.epochs),
+            truncated=sum(n > spec.cutoff for n in lengths),
+        )
+
+    def close(self) -> None:
+        pass
+
+
+def _write_adapter(
+    folder: Path, model: ModelSpec, examples: Sequence[Example], spec: TrainSpec, layout: Layout
+) -> None:
+    digest = hashlib.sha256(repr((adapter_digest(model.adapter), spec, layout)).encode())
+    for example in examples:
+        digest.update(repr(example).encode())
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "base_model_name_or_path": model.name or model.base,
+        "peft_type": "FAKE",
+        "examples": len(examples),
+        "digest": digest.hexdigest(),
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

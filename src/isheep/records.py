@@ -220,7 +220,7 @@ RECORD_TYPES: Mapping[str, type[Record]] = {
         ModelRef,
         Answer,
         Score,
-    )  # fmt: skip
+    )
 }
 
 R = TypeVar("R", bound=Record)

@@ -235,7 +235,7 @@ class Reader(Backend, Protocol):
     def embed(
         self, passages: Sequence[Passage], pooling: Literal["mean", "last"], skip: Collection[str] = ()
     ) -> Iterator[Embedding]:
-        """Vector of each whole passage (prompt and text): last layer's hidden states, their mean or the last token's."""
+        """Vector of each whole passage, prompt and text: the last hidden states' mean, or the last token's."""
         ...
 
 

@@ -11,7 +11,8 @@ import torch
 
 from isheep.backends.base import Example, ModelSpec, Request, Runtime, Sampling, Trained, TrainSpec
 from isheep.backends.hf import HFEngine
-from isheep.backends.trl import TRLTrainer, tokenise
+from isheep.backends.trl import TRLTrainer
+from isheep.backends.trl_rows import tokenise
 from isheep.errors import BackendError
 from isheep.text.prompts import LAYOUTS, Layout
 from tiny_models import make_model, make_tokenizer, untrain

@@ -271,6 +271,8 @@ class Trainer(Backend, Protocol):
         """Direct preference optimisation (DPO), going on from the model's adapter; same contract as train.
 
         The reference is the model as it is given (base and adapter), not the bare base. The LoRA shape is that of the
-        given adapter, or `spec`'s where there is none. `beta` is DPO's strength of the pull towards the reference.
+        given adapter, or `spec`'s where there is none; dropout is off, so that the two start as one. `beta` is DPO's
+        strength of the pull towards the reference. Of the report, `tokens` counts both answers, each behind its prompt,
+        and `truncated` the examples that had an answer cut.
         """
         ...

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from peft import load_peft_weights
+
 _SEAL = "complete"
 
 
@@ -26,13 +28,19 @@ def newest_checkpoint(folder: Path) -> str | None:
     return str(max(whole)[1]) if whole else None
 
 
+def adapter_parameters(folder: Path) -> int:
+    """Parameters of a saved adapter."""
+    return sum(values.numel() for values in load_peft_weights(str(folder), device="cpu").values())
+
+
 def write_adapter(model: Any, folder: Path, base: str) -> None:
     """Save the adapter; its config names the base as the recipe does, in an order that does not vary."""
     aside = folder.with_name(folder.name + ".tmp")
     for old in (aside, folder):
         if old.exists():
             shutil.rmtree(old)
-    model.save_pretrained(aside, save_embedding_layers=False)
+    # TRL keeps the frozen copy of a preference training in the same model: only the trained one is written.
+    model.save_pretrained(aside, save_embedding_layers=False, selected_adapters=["default"])
     for extra in aside.glob("*.md"):
         extra.unlink()
     path = aside / "adapter_config.json"

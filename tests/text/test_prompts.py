@@ -1,16 +1,22 @@
 """The layout contract: one way to write an exchange, whatever it is used for."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isheep.errors import RecipeError
+from isheep.files import PACKAGE, shipped
 from isheep.text.prompts import (
     CHATML_SYSTEM,
     LAYOUTS,
+    ScoredExample,
     fields,
     fill,
     judge_text,
     list_item,
+    read_examples,
     request,
     task_list,
 )
@@ -107,3 +113,135 @@ def test_an_input_keeps_its_lines_and_a_blank_one_is_left_out() -> None:
 def test_the_judged_text_holds_the_request_as_it_was_asked() -> None:
     text = judge_text("\nRequest: {request}\nResponse: {response}\nScore:\n", "Name it.", "Peru", " Lima \n")
     assert text == f"Request: {request('Name it.', 'Peru')}\nResponse: Lima\nScore:"
+
+
+# ---------------------------------------------------------------- judging by examples
+
+_PERU = ScoredExample("Name the capital.", "Peru", " Lima ", 10, 9)
+_SEA = ScoredExample("Which sea is it?", "", "{response}", 2, 4)
+_ICL = "Marks.\n\n{examples}\nAsked: {request}\nSaid: {response}\nMark:\n"
+
+
+def test_each_example_is_written_by_the_block_that_asks() -> None:
+    text = judge_text(_ICL, "Say hello.", "", "Hi", (_PERU, _SEA), "following")
+    assert text == (
+        "Marks.\n\n"
+        "Asked: Name the capital.\nPeru\nSaid: Lima\nMark: 9\n\n"
+        "Asked: Which sea is it?\nSaid: {response}\nMark: 4\n\n"
+        "Asked: Say hello.\nSaid: Hi\nMark:"
+    )
+    assert "Mark: 10" in judge_text(_ICL, "Say hello.", "", "Hi", (_PERU,), "quality")
+
+
+def test_the_head_may_be_missing_and_blank_lines_below_it_do_not_matter() -> None:
+    text = judge_text("{examples}\n\nQ {request} {response}:", "a", "", "b", (_PERU,), "quality")
+    assert text == "Q Name the capital.\nPeru Lima: 10\n\nQ a b:"
+
+
+def test_a_prompt_without_the_line_shows_no_examples() -> None:
+    assert judge_text("{request}: {response}", "a", "", "b", (_PERU,), "quality") == "a: b"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "x {examples}\n{request}{response}",
+        "{examples} x\n{request}{response}",
+        "{examples}{request}{response}",
+        "{request}{response}\n{examples}",
+        "{request}\n{examples}\n{response}",
+        "{examples}\n{examples}\n{request}{response}",
+    ],
+)
+def test_the_examples_have_a_line_of_their_own_above_the_pair(template: str) -> None:
+    with pytest.raises(RecipeError, match="on a line of its own"):
+        judge_text(template, "a", "", "b", (_PERU,), "quality")
+
+
+def test_a_prompt_that_shows_examples_needs_some() -> None:
+    with pytest.raises(RecipeError, match="there are none"):
+        judge_text(_ICL, "a", "", "b")
+
+
+def test_a_judge_reads_what_was_said_before() -> None:
+    text = judge_text(
+        "R: {request}\nA: {response}", "And of Peru?", "", "Lima", history=("Capital of Cuba?", "Havana")
+    )
+    assert text == (
+        "R: (said before)\nThey asked: Capital of Cuba?\nThey were told: Havana\n\n"
+        "(the request now)\nAnd of Peru?\nA: Lima"
+    )
+    with pytest.raises(ValueError, match="zip"):
+        judge_text("{request}{response}", "a", "", "b", history=("a question without its answer",))
+
+
+def test_examples_are_read_line_by_line() -> None:
+    row = '{"instruction": "Name the capital.", "input": "Peru", "response": " Lima ", "quality": 10, "following": 9}'
+    bare = '{"instruction": "Which?", "response": "That", "quality": 1, "following": 2}'
+    assert read_examples(f"{row}\n\n{bare}\n") == (_PERU, ScoredExample("Which?", "", "That", 1, 2))
+
+
+def _row(**changed: object) -> str:
+    row = {"instruction": "a", "input": "", "response": "b", "quality": 5, "following": 5, **changed}
+    return json.dumps({name: value for name, value in row.items() if value is not ...})
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "not JSON: Expecting property name"),
+        ("[" * 100_000, "nested too deeply"),
+        ("[1]", "expected a JSON object, found list"),
+        (_row(quality=...), "missing or unknown fields: quality"),
+        (_row(score=3), "missing or unknown fields: score"),
+        (_row(response=3), "'response' must be text"),
+        (_row(instruction=" "), "'instruction' must be text"),
+        (_row(quality=11), "'quality' must be a whole number from 1 to 10, found 11"),
+        (_row(quality=0), "'quality' must be a whole number"),
+        (_row(following=7.5), "'following' must be a whole number"),
+        (_row(following=True), "'following' must be a whole number"),
+        (_row(following="7"), "'following' must be a whole number"),
+    ],
+)
+def test_a_line_that_is_no_example_is_named_with_what_is_wrong(line: str, said: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_examples(f"{_row()}\n{line}\n[]")
+    assert f"line 2: {said}" in caught.value.message
+    assert "line 3: expected a JSON object" in caught.value.message
+    assert "line 1:" not in caught.value.message
+
+
+def test_a_file_without_examples_is_an_error() -> None:
+    with pytest.raises(RecipeError, match="empty"):
+        read_examples("\n")
+
+
+# ---------------------------------------------------------------- the shipped judging prompts
+
+_SETS = shipped("prompts/judge", "/quality.txt")
+
+
+def test_the_sets_of_the_paper_are_shipped_for_any_model_and_for_lamb() -> None:
+    assert set(_SETS) == {"simple", "combined", "icl", "lamb", "lamb_simple", "lamb_combined", "lamb_icl"}
+
+
+@pytest.mark.parametrize("scale", ["quality", "following"])
+@pytest.mark.parametrize("name", _SETS)
+def test_every_set_asks_for_its_scale_and_ends_where_the_score_begins(name: str, scale: str) -> None:
+    folder = PACKAGE / "prompts" / "judge" / name
+    shown = folder / "examples.jsonl"
+    examples = read_examples(shown.read_text(encoding="utf-8")) if shown.is_file() else ()
+    template = (folder / f"{scale}.txt").read_text(encoding="utf-8")
+    text = judge_text(template, "Name the capital.", "Peru", "Lima", examples, scale)
+    assert fields(template) == {"request", "response"} | ({"examples"} if "icl" in name else set())
+    assert bool(examples) == ("icl" in name)
+    assert "Name the capital.\nPeru" in text
+    assert text.endswith(":"), "a score follows, behind a space"
+
+
+def test_the_examples_are_of_many_scores() -> None:
+    examples = read_examples((PACKAGE / "prompts/judge/icl/examples.jsonl").read_text(encoding="utf-8"))
+    assert len(examples) >= 8
+    for scale in ("quality", "following"):
+        assert len({example.score(scale) for example in examples}) >= 6
+    assert any(example.quality != example.following for example in examples), "the scales are two things"

@@ -7,11 +7,15 @@ Knows: strings. Does not know: tokenizers (a chat template of a tokenizer is tur
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from isheep.errors import RecipeError
+
 _FIELD = re.compile(r"\{([a-z_]+)\}")
+_EXAMPLES = re.compile(r"^\{examples\}\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +112,118 @@ def list_item(number: int, instruction: str, input: str = "") -> str:
     return f"{item}\nInput: {input.strip()}" if input.strip() else item
 
 
-def judge_text(template: str, instruction: str, input: str, response: str) -> str:
-    """The text a judge continues with its score, from a prompt file with {request} and {response}."""
-    return fill(template.strip("\n"), request=request(instruction, input), response=response.strip())
+@dataclass(frozen=True, slots=True)
+class ScoredExample:
+    """A request and its answer with the marks it was given, 1 to 10 on both scales: an example for a judge."""
+
+    instruction: str
+    input: str
+    response: str
+    quality: int
+    following: int
+
+    def score(self, scale: str) -> int:
+        """The mark on a scale: "quality" or "following"."""
+        return {"quality": self.quality, "following": self.following}[scale]
+
+
+def judge_text(
+    template: str,
+    instruction: str,
+    input: str,
+    response: str,
+    examples: Sequence[ScoredExample] = (),
+    scale: str = "",
+    history: tuple[str, ...] = (),
+) -> str:
+    """The text a judge continues with its score, from a prompt file with {request} and {response}.
+
+    A prompt file may have {examples} on a line of its own. What follows that line is then written once for each of
+    `examples`, with the example's score on `scale` behind it, and once more, open, for the pair to be judged. A file
+    without that line shows no examples. `history` is what was said before: request, answer, request, answer ...
+    Raises RecipeError when the file asks for examples and there are none.
+    """
+    head, item = _judge_parts(template)
+    if head is not None and not examples:
+        raise RecipeError(
+            "the judging prompt has {examples}, but there are none", "give a file of scored examples"
+        )
+    shown = examples if head is not None else ()
+    lines = [] if not head else [head]
+    for example in shown:
+        asked = request(example.instruction, example.input)
+        text = fill(item, request=asked, response=example.response.strip())
+        lines.append(f"{text} {example.score(scale)}\n\n")
+    asked = _with_history(request(instruction, input), history)
+    return "".join((*lines, fill(item, request=asked, response=response.strip())))
+
+
+def _judge_parts(template: str) -> tuple[str | None, str]:
+    """A judging prompt as (what stands above its line {examples}, what stands below): (None, all) without that line."""
+    template = template.strip("\n")
+    if "examples" not in fields(template):
+        return None, template
+    head, *items = _EXAMPLES.split(template)
+    if len(items) == 1 and not fields(head) and "examples" not in fields(items[0]):
+        return head, items[0].strip("\n")
+    raise RecipeError(
+        "{examples} stands once in a judging prompt, on a line of its own, above {request} and {response}"
+    )
+
+
+def _with_history(asked: str, history: tuple[str, ...]) -> str:
+    """A request with the turns before it, as a judge reads them."""
+    if not history:
+        return asked
+    turns = zip(history[::2], history[1::2], strict=True)
+    said = "\n\n".join(
+        f"They asked: {before.strip()}\nThey were told: {answer.strip()}" for before, answer in turns
+    )
+    return f"(said before)\n{said}\n\n(the request now)\n{asked}"
+
+
+def read_examples(text: str) -> tuple[ScoredExample, ...]:
+    """Scored examples from JSONL: objects with `instruction`, `response`, `quality`, `following`, optionally `input`.
+
+    Raises RecipeError with every line that is none and why.
+    """
+    examples, problems = [], []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                examples.append(_scored_example(json.loads(line)))
+            except json.JSONDecodeError as error:
+                problems.append(f"line {number}: not JSON: {error.msg} at column {error.colno}")
+            except RecursionError:
+                problems.append(f"line {number}: nested too deeply")
+            except ValueError as error:
+                problems.append(f"line {number}: {error}")
+    if not examples and not problems:
+        problems.append("the file is empty")
+    if problems:
+        raise RecipeError(
+            "the scored examples cannot be used:\n  " + "\n  ".join(problems),
+            "each line is a JSON object with `instruction`, `response`, `quality` and `following` (1 to 10), and "
+            "optionally `input`",
+        )
+    return tuple(examples)
+
+
+def _scored_example(row: object) -> ScoredExample:
+    """One decoded line. Raises ValueError with what is wrong."""
+    if not isinstance(row, dict):
+        raise ValueError(f"expected a JSON object, found {type(row).__name__}")
+    texts, marks = ("instruction", "input", "response"), ("quality", "following")
+    row = {"input": "", **row}
+    if wrong := row.keys() ^ {*texts, *marks}:
+        raise ValueError(f"missing or unknown fields: {', '.join(sorted(wrong))}")
+    for name in texts:
+        if not isinstance(row[name], str) or (name != "input" and not row[name].strip()):
+            raise ValueError(f"{name!r} must be text")
+    for name in marks:
+        if type(row[name]) is not int or not 1 <= row[name] <= 10:
+            raise ValueError(f"{name!r} must be a whole number from 1 to 10, found {row[name]!r}")
+    return ScoredExample(**row)
 
 
 def _one_line(text: str) -> str:

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isheep.errors import RecipeError
-from isheep.text.rules import INSTRUCTION_RULES, RESPONSE_RULES, instruction_reason, response_reason
+from isheep.text.rules import (
+    ALL_INSTRUCTION_RULES,
+    ALL_RESPONSE_RULES,
+    INSTRUCTION_RULES,
+    RESPONSE_RULES,
+    instruction_reason,
+    response_reason,
+)
 
 ANY_TEXT = st.text(st.characters())
 
@@ -81,6 +88,8 @@ def test_tasks_that_are_dropped(instruction: str, input: str, reason: str) -> No
         ("Who was president of the U.S.A. in 1950?", ""),
         ("Answer part (a) of the question.", "(a) What is 2 + 2? (b) What is 3 + 3?"),
         ("Explain what the tag does.", "<b>bold</b>"),
+        ("Write an HTML form with <form> and <input> tags.", ""),
+        ("Explain what a mapping is in mathematics.", ""),
         ("Write a sentence with the word nonetheless.", ""),
         ("Explain why none of these are prime.", "4, 6, 8"),
         ("Write a function that takes no input and returns 5.", ""),
@@ -183,6 +192,7 @@ def test_answers_that_are_dropped(response: str, reason: str) -> None:
         ("(a) boil water, (b) add tea.", "How do I make tea?", ""),
         ("a. boil water\nb. add tea", "How do I make tea?", ""),
         ("<p>Tea</p>", "Put the word in a paragraph tag.", "Tea"),
+        ("A mapping of leaves to cups, nonetheless.", "Tell me about tea.", ""),
         ("Nonetheless, none of them has tea.", "Tell me about tea.", ""),
         ("There is no input in this program.", "Tell me about the program.", ""),
         ("Do you know it? It is a drink made of leaves.", "Tell me about tea.", ""),
@@ -252,11 +262,10 @@ def test_an_input_that_stands_in_the_instruction(instruction: str, input: str, r
 def test_rules_never_raise_and_reasons_are_names(
     instruction: str, input: str, response: str, finish: str
 ) -> None:
-    assert instruction_reason(instruction, input, tuple(INSTRUCTION_RULES)) in {None, *INSTRUCTION_RULES}
-    assert response_reason(instruction, input, response, finish, tuple(RESPONSE_RULES)) in {
-        None,
-        *RESPONSE_RULES,
-    }
+    for name in ALL_INSTRUCTION_RULES:
+        assert instruction_reason(instruction, input, [name]) in {None, name}
+    for name in ALL_RESPONSE_RULES:
+        assert response_reason(instruction, input, response, finish, [name]) in {None, name}
 
 
 @given(ANY_TEXT, ANY_TEXT, ANY_TEXT)
@@ -266,7 +275,7 @@ def test_without_rules_everything_is_kept(instruction: str, input: str, response
 
 
 def test_the_registries_are_named_and_explained() -> None:
-    for rules in (INSTRUCTION_RULES, RESPONSE_RULES):
+    for rules in (ALL_INSTRUCTION_RULES, ALL_RESPONSE_RULES):
         for name, rule in rules.items():
             assert rule.name == name
             assert rule.why

@@ -17,7 +17,7 @@ import numpy as np
 from isheep.text.rarefaction import expected_entropy
 from isheep.text.words import tokens
 
-#: What may stand before the verb of a request, over and over.
+#: What may stand before the verb of a request, over and over; matches nothing where there is nothing.
 _POLITE = re.compile(
     r"""\s*(?: (?:please|kindly|now|then|also|first|next|finally)\b[\s,]*
       | (?:can|could|would|will)\s+you\s+
@@ -41,8 +41,8 @@ _LISTED = """
     i me my mine you your yours he him his she her hers it its we us our ours they them their theirs who whom whose
     what which where when why how there here
     about above according across after against along among around as at based before behind below beneath beside
-    between beyond by despite down during except for from in inside into like near of off on onto out outside over past per since than
-    through throughout to together toward towards under until up upon using via with within without
+    between beyond by despite down during except for from in inside into like near of off on onto out outside over past
+    per since than through throughout to together toward towards under until up upon using via with within without
     and or but nor yet if whether because while although though unless
     am is are was were be been being do does did done doing have has had having can could may might must shall should
     will would not don't doesn't didn't isn't aren't can't cannot
@@ -62,12 +62,10 @@ def verb_and_noun(instruction: str) -> tuple[str, str]:
     Text without one English function word gives its first two words; in scripts written without spaces, its first two
     characters and the two after them.
     """
-    text = instruction.lower()
-    text = text[_end_of_polite(text) :].lstrip()
+    text = _POLITE.sub("", instruction.lower(), count=1)
     opening = _CLAUSE.match(text)
     if opening:
-        text = text[opening.end() :]
-        text = text[_end_of_polite(text) :]
+        text = _POLITE.sub("", text[opening.end() :], count=1)
     pieces = _PIECE.findall(text)
     if not _FUNCTION_WORDS.intersection(pieces):
         return _first_words(text, [piece for piece in pieces if piece[0].isalpha()])
@@ -81,11 +79,6 @@ def verb_and_noun(instruction: str) -> tuple[str, str]:
         if content:
             noun = piece
     return verb, noun
-
-
-def _end_of_polite(text: str) -> int:
-    match = _POLITE.match(text)
-    return match.end() if match else 0
 
 
 def _first_words(text: str, words: list[str]) -> tuple[str, str]:

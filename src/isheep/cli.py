@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from isheep import cli_sweep
 from isheep.errors import EXIT_INTERRUPTED, IsheepError
 
 if TYPE_CHECKING:
@@ -238,6 +239,9 @@ def lamb_build(
     with build_progress(_console()) as progress:
         build(out, seed=seed, tokens=tokens or TOKENS, threads=threads, progress=progress)
     typer.echo(f"built {out}; run the loop on it with: isheep run --set model.base={shlex.quote(str(out))}")
+
+
+cli_sweep.register(app)
 
 
 def _load(recipe: str, overrides: list[str] | None, seed: int | None) -> Loaded:

@@ -13,6 +13,16 @@ from pathlib import Path
 from isheep.files import model_path
 from isheep.plan import Plan, Step
 from isheep.recipe import Recipe
+from isheep.stages.assessment import AssessmentSettings
+from isheep.stages.evaluate import EvaluateSettings
+from isheep.stages.followups import FollowupsSettings
+from isheep.stages.instructions import InstructionsSettings
+from isheep.stages.likelihood import LikelihoodSettings
+from isheep.stages.prefer import PreferSettings
+from isheep.stages.responses import ResponsesSettings
+from isheep.stages.seeds import SeedsSettings
+from isheep.stages.train import TrainSettings
+from isheep.stages.vectors import VectorsSettings
 
 #: Tokens of one task in a list, and of one request (the 175 shipped seed tasks: about 30 words with their input).
 TASK_TOKENS = 40
@@ -22,6 +32,8 @@ ANSWER_TOKENS = 80
 LIST_YIELD = 0.6
 #: Share of pairs kept when a fixed threshold decides (released data, Qwen-72B: 20 to 40 % an iteration).
 KEPT_SHARE = 0.3
+#: Tokens of a sampled score: it ends as soon as the number is complete.
+SCORE_TOKENS = 8
 #: Bytes per record on disk, with its text.
 RECORD_BYTES = 600
 #: Bytes of a recipe's test answer.
@@ -44,47 +56,77 @@ def estimate(plan: Plan) -> dict[str, Estimate]:
 
 
 def _step(step: Step, recipe: Recipe, tests: int) -> Estimate:
-    count = recipe.instructions.count
     answer = min(ANSWER_TOKENS, recipe.responses.max_tokens)
-    match step.stage:
-        case "seeds":
+    pairs = _pairs(step, recipe)
+    settings = step.settings
+    match settings:
+        case SeedsSettings():
             return Estimate(bytes=_size(step.files["file"]))
-        case "instructions":
-            s = recipe.instructions
-            new = max(1, s.list_length - s.shots)
-            lists = math.ceil(count / (new * LIST_YIELD))
-            candidates = lists * new
-            return Estimate(
-                lists * s.shots * TASK_TOKENS,
-                lists * min(s.max_tokens, new * TASK_TOKENS),
-                candidates * RECORD_BYTES,
-            )
-        case "responses":
-            return Estimate(count * TASK_TOKENS, count * answer, count * RECORD_BYTES)
-        case "assessment":
-            a = recipe.assessment
-            asked = count * {"none": 0, "both": 2}.get(a.level, 1)
-            written = asked * min(a.max_tokens, 8) if a.reading == "sampled" else 0
+        case InstructionsSettings():
+            return _lists(settings)
+        case ResponsesSettings():
+            return Estimate(pairs * TASK_TOKENS, pairs * answer, pairs * RECORD_BYTES)
+        case FollowupsSettings():
+            asked = min(TASK_TOKENS, settings.max_tokens)
+            return Estimate(pairs * (TASK_TOKENS + answer), pairs * asked, 2 * pairs * RECORD_BYTES)
+        case AssessmentSettings():
+            asked = pairs * {"none": 0, "both": 2}.get(settings.level, 1) * settings.samples
+            written = asked * min(settings.max_tokens, SCORE_TOKENS) if settings.reading == "sampled" else 0
             return Estimate(asked * (2 * TASK_TOKENS + answer), written, asked * 150)
-        case "filter":
-            return Estimate(bytes=count * 120)
-        case "train":
-            kept = min(int(count * _kept(recipe)), recipe.train.max_samples or count)
-            tokens = int(kept * (TASK_TOKENS + answer) * recipe.train.epochs)
+        case LikelihoodSettings() | VectorsSettings():
+            return Estimate(pairs * (TASK_TOKENS + answer), 0, pairs * RECORD_BYTES)
+        case TrainSettings():
+            kept = min(int(pairs * _kept(recipe)), settings.max_samples or pairs)
+            tokens = int(kept * (TASK_TOKENS + answer) * settings.epochs)
             return Estimate(tokens, 0, _adapter_bytes(recipe))
-        case _:
-            layouts = 1 if step.adapter else len({*recipe.evaluate.base_layouts, recipe.model.layout})
-            asked = tests * layouts * len(recipe.evaluate.decodings)
+        case PreferSettings():
+            tokens = int(recipe.instructions.count * 2 * (TASK_TOKENS + answer) * settings.epochs)
+            return Estimate(tokens, 0, _adapter_bytes(recipe))
+        case EvaluateSettings():
+            layouts = 1 if step.adapter else len({*settings.base_layouts, recipe.model.layout})
+            asked = tests * layouts * len(settings.decodings)
             return Estimate(
-                asked * TASK_TOKENS, asked * min(answer, recipe.evaluate.max_tokens), asked * ANSWER_BYTES
+                asked * TASK_TOKENS, asked * min(answer, settings.max_tokens), asked * ANSWER_BYTES
             )
+        case _:  # filter, preferences, probes, review: views
+            return Estimate(bytes=pairs * 120)
+
+
+def _pairs(step: Step, recipe: Recipe) -> int:
+    """Pairs a step works on: an iteration's, those of all iterations so far, several answers, or planted ones."""
+    many = recipe.iterations if recipe.train.start == "direct" else 1
+    count = recipe.instructions.count * many
+    if step.stage == "probes" or step.name.startswith("probe_scores."):
+        return 5 * recipe.probes.count
+    if step.name.startswith(("candidates.", "candidate_scores.")):
+        return count * recipe.preferences.samples
+    if step.stage == "responses" or step.stage == "followups":
+        return count * recipe.responses.samples
+    so_far = step.iteration + 1 if step.stage == "train" and recipe.train.start == "total_base" else 1
+    return count * recipe.responses.samples * recipe.followups.turns * so_far
+
+
+def _lists(settings: InstructionsSettings) -> Estimate:
+    new = max(1, settings.list_length - settings.shots)
+    lists = math.ceil(settings.count / (new * LIST_YIELD))
+    return Estimate(
+        lists * settings.shots * TASK_TOKENS,
+        lists * min(settings.max_tokens, new * TASK_TOKENS),
+        lists * new * RECORD_BYTES,
+    )
 
 
 def _kept(recipe: Recipe) -> float:
-    if recipe.filter.keep_fraction is not None:
-        return recipe.filter.keep_fraction
-    threshold = recipe.filter.threshold
-    return KEPT_SHARE if threshold is not None and threshold > 0 else 1.0
+    """Share of the pairs that are trained on."""
+    chosen = recipe.filter
+    share = 1.0
+    if chosen.threshold is not None and chosen.threshold > 0:
+        share *= KEPT_SHARE
+    if chosen.density is not None:
+        pool = max(1, recipe.instructions.count)
+        clusters = chosen.density.clusters or round((chosen.density.share or 0) * pool)
+        share = min(share, clusters * chosen.density.per_cluster / pool)
+    return share * (chosen.keep_fraction or 1.0)
 
 
 def _adapter_bytes(recipe: Recipe) -> int:

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from isheep.backends.base import ModelSpec
+from isheep.errors import RecipeError
 from isheep.files import is_folder, model_path
 from isheep.recipe import Loaded, Recipe
 from isheep.stages import STAGE_BY_NAME
+from isheep.stages.likelihood import LikelihoodSettings
 from isheep.stages.seeds import SeedsSettings
 from isheep.stages.stage import Settings, outside_files
+from isheep.stages.vectors import VectorsSettings
 from isheep.store.key import digest, file_digest
 
 
@@ -62,15 +65,37 @@ class Plan:
         return tuple(step for step in self.steps if step.stage == stage)
 
 
-def make_plan(loaded: Loaded) -> Plan:
-    """Unroll a checked recipe. Reads the named outside files once, for their digests; loads no model."""
-    return _Planner(loaded).plan()
+def make_plan(loaded: Loaded, match: Plan | None = None) -> Plan:
+    """Unroll a checked recipe. Reads the named outside files once, for their digests; loads no model.
+
+    `match`: the plan of the arm whose counts `filter.match` asks for, in a sweep. Raises RecipeError without it.
+    """
+    name = loaded.recipe.filter.match
+    if isinstance(name, str) and match is None:
+        raise RecipeError(
+            f"filter.match: there is no arm {name!r} to match outside a sweep",
+            "give a count, or run it as an arm of a sweep (`isheep sweep --help`)",
+        )
+    return _Planner(loaded, match).plan()
+
+
+@dataclass(slots=True)
+class _History:
+    """The steps of the iterations so far that later ones look back at, oldest first."""
+
+    wrote: list[Step] = field(default_factory=list)
+    #: By iteration: the answers of every turn.
+    answered: list[list[Step]] = field(default_factory=list)
+    kept: list[Step] = field(default_factory=list)
+    tested: list[Step] = field(default_factory=list)
+    reviews: list[Step] = field(default_factory=list)
 
 
 class _Planner:
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, match: Plan | None) -> None:
         self.recipe = loaded.recipe
         self.files = loaded.files
+        self.match = {step.iteration: step for step in match.of("filter")} if match else {}
         self.steps: list[Step] = []
         model = self.recipe.model
         path = model_path(model.base)
@@ -88,37 +113,141 @@ class _Planner:
             "revision": model.revision,
             "dtype": model.dtype,
         }
+        self.history = _History()
 
     def plan(self) -> Plan:
-        recipe = self.recipe
+        recipe, past = self.recipe, self.history
         seeds = self._step("seeds", "seeds", 0, recipe.seeds, {})
         tests = tuple(self._tests())
-        self._evaluate(0, None, tests)
-        current: Step | None = None  # the train step that made M_t; None is the base model
-        earlier: list[Step] = []  # instruction steps of earlier iterations
-        data: list[tuple[Step, Step]] = []  # (responses, filter) of all iterations so far
-        for t in range(recipe.iterations):
-            author = current if recipe.instructions.author == "current" else None
-            judge = current if recipe.assessment.judge == "current" else None
-            wrote = self._step(
-                "instructions", "instructions", t, recipe.instructions,
-                {"seeds": [seeds], "earlier": earlier}, author,
-            )  # fmt: skip
-            answered = self._step(
-                "responses", "responses", t, recipe.responses, {"instructions": [wrote]}, current
-            )
-            judged = self._step(
-                "assessment", "assessment", t, recipe.assessment, {"responses": [answered]}, judge
-            )
-            kept = self._step(
-                "filter", "filter", t, recipe.filter,
-                {"responses": [answered], "assessment": [judged], "tests": tests},
-            )  # fmt: skip
-            data.append((answered, kept))
-            current = self._train(t, current, data)
-            self._evaluate(t + 1, current, tests)
-            earlier.append(wrote)
+        past.tested.extend(self._evaluate(0, None, tests))
+        planted = None
+        if recipe.probes.count and recipe.assessment.level != "none" and recipe.iterations:
+            planted = self._step("probes", "probes", 0, recipe.probes, {"seeds": [seeds]})
+        current: Step | None = None  # the step that made M_t; None is the base model
+        direct = recipe.train.start == "direct"
+        for t in range(min(1, recipe.iterations) if direct else recipe.iterations):
+            current = self._iteration(t, current, seeds, planted, tests)
         return Plan(recipe, tuple(self.steps))
+
+    def _iteration(
+        self, t: int, current: Step | None, seeds: Step, planted: Step | None, tests: tuple[Step, ...]
+    ) -> Step:
+        """One turn of Algorithm 1: M_t in, M_{t+1} out."""
+        recipe, past = self.recipe, self.history
+        author = current if recipe.instructions.author == "current" else None
+        judge = current if recipe.assessment.judge == "current" else None
+        writing = recipe.instructions
+        if recipe.train.start == "direct":  # all iterations' tasks at once, from the base model
+            writing = writing.model_copy(update={"count": writing.count * recipe.iterations})
+        wrote = self._step(
+            "instructions", "instructions", t, writing, {"seeds": [seeds], "earlier": past.wrote}, author
+        )
+        answered = self._answers(t, wrote, current)
+        judged = self._step("assessment", "assessment", t, recipe.assessment, {"responses": answered}, judge)
+        probed: list[Step] = []
+        if planted:
+            shown = 0 if judge is None else t  # the base model's verdicts on the probes never change
+            probed.append(
+                self._step(
+                    "probe_scores", "assessment", shown, recipe.assessment, {"responses": [planted]}, judge
+                )
+            )
+        kept = self._filter(t, answered, judged, current, tests)
+        past.answered.append(answered)
+        past.kept.append(kept)
+        trained = self._train(t, current)
+        made = self._prefer(t, wrote, trained)
+        past.tested.extend(self._evaluate(t + 1, made, tests))
+        self._review(t, wrote, judged, planted, probed)
+        past.wrote.append(wrote)
+        return made
+
+    def _answers(self, t: int, wrote: Step, current: Step | None) -> list[Step]:
+        """The answers to the instructions, and to each follow-up the model writes to them."""
+        recipe = self.recipe
+        answered = [
+            self._step("responses", "responses", t, recipe.responses, {"instructions": [wrote]}, current)
+        ]
+        for turn in range(2, recipe.followups.turns + 1):
+            asked = self._step(
+                f"turn{turn}.followups",
+                "followups",
+                t,
+                recipe.followups,
+                {"responses": answered[-1:]},
+                current,
+            )
+            answered.append(
+                self._step(
+                    f"turn{turn}.responses",
+                    "responses",
+                    t,
+                    recipe.responses,
+                    {"instructions": [asked]},
+                    current,
+                )
+            )
+        return answered
+
+    def _filter(
+        self, t: int, answered: list[Step], judged: Step, current: Step | None, tests: tuple[Step, ...]
+    ) -> Step:
+        """The filter, and what some filters need to be known besides the scores."""
+        chosen, past = self.recipe.filter, self.history
+        inputs: dict[str, Iterable[Step]] = {"responses": answered, "assessment": [judged], "tests": tests}
+        if chosen.needs_likelihood:
+            inputs["likelihood"] = [
+                self._step(
+                    "likelihood", "likelihood", t, LikelihoodSettings(), {"responses": answered}, current
+                )
+            ]
+        if chosen.density:
+            settings = VectorsSettings(pooling=chosen.density.pooling, of=chosen.density.of)
+            inputs["vectors"] = [
+                self._step("vectors", "vectors", t, settings, {"responses": answered}, current)
+            ]
+        if chosen.overlap and chosen.overlap.across:
+            inputs["earlier_responses"] = [step for steps in past.answered for step in steps]
+            inputs["earlier"] = past.kept
+        if t in self.match:
+            inputs["match"] = [self.match[t]]
+        return self._step("filter", "filter", t, chosen, inputs)
+
+    def _prefer(self, t: int, wrote: Step, trained: Step) -> Step:
+        """The preference step after SFT, where the recipe asks for it; else the SFT model itself."""
+        recipe = self.recipe
+        if not recipe.preferences.samples:
+            return trained
+        drawing = recipe.responses.model_copy(update={"samples": recipe.preferences.samples})
+        judge = trained if recipe.assessment.judge == "current" else None
+        drawn = self._step("candidates", "responses", t, drawing, {"instructions": [wrote]}, trained)
+        judged = self._step(
+            "candidate_scores", "assessment", t, recipe.assessment, {"responses": [drawn]}, judge
+        )
+        compared = self._step(
+            "preferences",
+            "preferences",
+            t,
+            recipe.preferences,
+            {"responses": [drawn], "assessment": [judged]},
+        )
+        return self._step("prefer", "prefer", t, recipe.prefer, {"preferences": [compared]}, trained)
+
+    def _review(self, t: int, wrote: Step, judged: Step, planted: Step | None, probed: list[Step]) -> None:
+        past = self.history
+        inputs: dict[str, Iterable[Step]] = {
+            "instructions": [wrote],
+            "responses": past.answered[-1],
+            "assessment": [judged],
+            "filter": past.kept[-1:],
+            "earlier_responses": [step for steps in past.answered[:-1] for step in steps],
+            "earlier": past.kept[:-1],
+            "probes": [planted] if planted else [],
+            "probe_scores": probed,
+            "first": past.reviews[:1],
+            **{f"evaluate.{k}": [step] for k, step in enumerate(past.tested)},
+        }
+        past.reviews.append(self._step("review", "review", t, self.recipe.review, inputs))
 
     def _tests(self) -> Iterable[Step]:
         for i, task in enumerate(self.recipe.evaluate.tasks):
@@ -129,18 +258,18 @@ class _Planner:
                 f"tests.{prefix[:-1]}", "seeds", 0, settings, {}, files={"file": self.files[name]}
             )
 
-    def _train(self, t: int, current: Step | None, data: list[tuple[Step, Step]]) -> Step:
-        start = self.recipe.train.start
-        used = data if start == "total_base" else data[-1:]
+    def _train(self, t: int, current: Step | None) -> Step:
+        start, past = self.recipe.train.start, self.history
+        since = 0 if start == "total_base" else -1
         return self._step(
             "train", "train", t, self.recipe.train,
-            {"responses": [r for r, _ in used], "filter": [f for _, f in used]},
+            {"responses": [a for steps in past.answered[since:] for a in steps], "filter": past.kept[since:]},
             current if start == "one_last" else None,
         )  # fmt: skip
 
-    def _evaluate(self, t: int, model: Step | None, tests: tuple[Step, ...]) -> None:
+    def _evaluate(self, t: int, model: Step | None, tests: tuple[Step, ...]) -> Iterable[Step]:
         if tests:
-            self._step("evaluate", "evaluate", t, self.recipe.evaluate, {"tests": tests}, model)
+            yield self._step("evaluate", "evaluate", t, self.recipe.evaluate, {"tests": tests}, model)
 
     def _step(
         self,
@@ -155,7 +284,8 @@ class _Planner:
         stage = STAGE_BY_NAME[stage_name]
         recipe = self.recipe
         if files is None:
-            files = {name: self.files[f"{stage_name}.{name}"] for name, _ in outside_files(type(settings))}
+            named = {name: f"{stage_name}.{name}" for name, _ in outside_files(type(settings))}
+            files = {name: self.files[full] for name, full in named.items() if full in self.files}
         refs = {role: tuple(step.ref for step in steps) for role, steps in inputs.items()}
         refs = {role: steps for role, steps in refs.items() if steps}
         backend = {"engine": recipe.backend.engine, "train": recipe.backend.trainer}.get(stage.needs, "")
@@ -173,7 +303,7 @@ class _Planner:
             if stage.lays_out:
                 identity["model"]["layout"] = recipe.model.layout
         step = Step(
-            name if stage_name == "seeds" else f"{name}.{iteration}",
+            name if stage_name in ("seeds", "probes") else f"{name}.{iteration}",
             stage.name,
             iteration,
             digest(identity),
@@ -185,16 +315,19 @@ class _Planner:
             recipe.model.layout,
             backend,
         )
-        self.steps.append(step)
+        if step not in self.steps:
+            self.steps.append(step)
         return step
 
 
 #: Settings that only choose a step's inputs or model: these enter its key themselves. So `judge: base` and
 #: `judge: current` share the whole first iteration, where both are the base model.
-WIRING = frozenset({"author", "judge", "start", "tasks"})
+WIRING = frozenset({"author", "judge", "start", "tasks", "turns"})
 
 
 def _identity(settings: Settings, files: Mapping[str, Path]) -> dict[str, Any]:
     """Settings as they enter a key: a file stands by its digest, so moving it changes nothing."""
     plain = settings.model_dump(mode="json", exclude=set(WIRING))
+    if isinstance(plain.get("match"), str):  # the name of an arm, whose filter step is an input
+        plain["match"] = "arm"
     return {**plain, **{name: file_digest(path) for name, path in files.items()}}

@@ -6,83 +6,38 @@ nearest valid name. Gathers the settings of the stages; adds no logic of its own
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from isheep import recipe_text
-from isheep.backends import ENGINES, TRAINERS
 from isheep.errors import RecipeError
 from isheep.files import PACKAGE, is_folder, locate, shipped
+from isheep.recipe_checks import impossible
+from isheep.recipe_mistakes import mistake
+from isheep.recipe_sections import BackendSettings, ModelSettings, ReportSettings, RuntimeSettings
 from isheep.stages.assessment import AssessmentSettings
 from isheep.stages.evaluate import EvaluateSettings
-from isheep.stages.filter import FilterSettings
+from isheep.stages.followups import FollowupsSettings
 from isheep.stages.instructions import InstructionsSettings
+from isheep.stages.prefer import PreferSettings
+from isheep.stages.preferences import PreferencesSettings
+from isheep.stages.probes import ProbesSettings
 from isheep.stages.responses import ResponsesSettings
+from isheep.stages.review import ReviewSettings
 from isheep.stages.seeds import SeedsSettings
-from isheep.stages.stage import OutsideFile, Settings, known_names, outside_files
+from isheep.stages.sieves import FilterSettings
+from isheep.stages.stage import OutsideFile, Settings, outside_files
 from isheep.stages.train import TrainSettings
 
 #: For editors; a recipe names it in its second line.
 SCHEMA_FILE = PACKAGE / "recipes" / "recipe.schema.json"
 #: A shipped test set is a file of this name in a folder of the package: "lamb" is lamb/held_out.jsonl.
 TEST_FILE = OutsideFile(".", "/held_out.jsonl", is_data=True)
-
-
-class ModelSettings(Settings):
-    base: str = "lamb"
-    """The base model: `lamb` (embedded), a folder, or a Hugging Face hub id of a causal language model."""
-    revision: str | None = None
-    """Commit, tag or branch of a hub model. Name a commit if the run is to be repeatable."""
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Number format of the weights; `auto`: bfloat16 on a GPU that has it, float32 on a CPU."""
-    layout: Literal["auto", "chat", "chatml", "plain", "question", "qa", "user"] = "auto"
-    """How a request and its answer are written down, in every stage. `chat`: the tokenizer's own template. `chatml`:
-    the paper's. `auto`: `chat` where the tokenizer has a template whose tokens the model knows, else `question`."""
-    trust_remote_code: bool = False
-    """Run Python code that comes with the model. Off: code from a model repository is never run."""
-
-
-class BackendSettings(Settings):
-    engine: str = "hf"
-    """Who writes and scores: `hf` (transformers), `fake` (no model; to try a recipe's shape)."""
-    trainer: str = "trl"
-    """Who trains: `trl` (TRL and PEFT), `fake`."""
-
-    @field_validator("engine")
-    @classmethod
-    def _known_engine(cls, name: str) -> str:
-        return known_names((name,), ENGINES)[0]
-
-    @field_validator("trainer")
-    @classmethod
-    def _known_trainer(cls, name: str) -> str:
-        return known_names((name,), TRAINERS)[0]
-
-
-class ReportSettings(Settings):
-    samples: int = Field(10, ge=0)
-    """Random kept and dropped records shown per iteration."""
-    truth: Literal["none", "lamb"] = "none"
-    """Who knows the right answers of generated tasks: `lamb` (the embedded model's world), or nobody."""
-
-
-class RuntimeSettings(Settings):
-    """How to run. Nothing here enters a key: it may change speed, never the result."""
-
-    batch_size: int = Field(64, ge=1)
-    """Prompts per forward pass; halved by itself when memory runs out."""
-    device: str = "auto"
-    """`auto` (cuda, then mps, then cpu) or a torch device."""
-    threads: int | None = Field(None, ge=1)
-    """CPU threads; null leaves it to torch."""
-    isolation: Literal["auto", "process", "none"] = "auto"
-    """Run each step that loads a model in its own process, so its memory is truly free afterwards. `auto`: on a GPU."""
 
 
 class Recipe(Settings):
@@ -106,14 +61,24 @@ class Recipe(Settings):
     """How the model writes tasks."""
     responses: ResponsesSettings = ResponsesSettings()
     """How it answers them."""
+    followups: FollowupsSettings = FollowupsSettings()
+    """Whether exchanges go on for more turns."""
     assessment: AssessmentSettings = AssessmentSettings()
     """How it judges its answers."""
+    probes: ProbesSettings = ProbesSettings()
+    """Planted answers that test the judge."""
     filter: FilterSettings = FilterSettings()
     """Which pairs are kept."""
     train: TrainSettings = TrainSettings()
     """How the model is fine-tuned on them."""
+    preferences: PreferencesSettings = PreferencesSettings()
+    """Whether its best and worst answers are compared after that."""
+    prefer: PreferSettings = PreferSettings()
+    """How it is trained on these preferences."""
     evaluate: EvaluateSettings = EvaluateSettings()
     """How every model is tested."""
+    review: ReviewSettings = ReviewSettings()
+    """What is watched after each iteration, when the run stops, and which model is its result."""
     report: ReportSettings = ReportSettings()
     """What the report shows."""
     runtime: RuntimeSettings = RuntimeSettings()
@@ -121,19 +86,9 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> Recipe:
-        chosen, count = self.filter, self.instructions.count
-        share = chosen.keep_fraction
-        if self.assessment.level == "none" and share is not None and chosen.by == "score":
-            raise ValueError(
-                "filter.by: there is no score to keep the best by, as assessment.level is 'none'; set it to 'random'"
-            )
-        most = count if share is None else round(share * count)
-        if self.iterations and most < chosen.min_kept:
-            kept = f"{most} of {count}" if share is None else f"{share:g} of {count}, which is {most},"
-            raise ValueError(
-                f"filter.min_kept: {chosen.min_kept} pairs can never be kept, as at most {kept} are; "
-                "raise instructions.count or lower filter.min_kept"
-            )
+        found = impossible(self)
+        if found:
+            raise ValueError("\n  ".join(found))
         return self
 
 
@@ -146,14 +101,17 @@ class Loaded:
 
 
 def load_recipe(
-    source: str | Path | Mapping[str, Any] = "lamb", overrides: Sequence[str] = (), **changes: Any
+    source: str | Path | Mapping[str, Any] = "lamb",
+    overrides: Sequence[str] = (),
+    beside: Path | None = None,
+    **changes: Any,
 ) -> Loaded:
     """Read and check a recipe.
 
     `source`: a shipped name, a path to YAML, or a mapping. `overrides`: "key.path=value" texts, values in YAML.
-    `changes`: top-level fields (seed=3, name="x"); None means unchanged. Raises RecipeError with all mistakes at once.
+    `beside`: the folder where a mapping's files are looked for. `changes`: top-level fields (seed=3, name="x"); None
+    means unchanged. Raises RecipeError with all mistakes at once.
     """
-    beside: Path | None = None
     if not isinstance(source, Mapping):
         path = recipe_path(source)
         beside, source = path.parent, recipe_text.read(path)
@@ -170,7 +128,7 @@ def load_recipe(
             "the recipe contains itself", "remove the YAML alias (*name) that does it"
         ) from None
     except ValidationError as error:
-        mistakes += [_mistake(e) for e in error.errors()]
+        mistakes += [mistake(e, Recipe) for e in error.errors()]
     if mistakes or missing:
         raise _refusal([*mistakes, *missing])
     return Loaded(recipe, files)
@@ -243,11 +201,13 @@ def _files(data: Mapping[str, Any], folders: Sequence[Path]) -> tuple[dict[str, 
         wanted.append((f"evaluate.tasks.{i}", name, TEST_FILE))
     for key, name, mark in wanted:
         if not isinstance(name, str):
-            continue  # a mistake of its own
+            continue  # not asked for, or a mistake of its own
         found = locate(name, mark.folder, mark.suffix, folders)
         if isinstance(found, str):
             missing.append(f"{key}: {found}")
-        elif problem := mark.problem(found):
+            continue
+        found = mark.place(found)
+        if problem := mark.problem(found):
             missing.append(f"{key}: {found} {problem}")
         else:
             files[key] = found
@@ -261,54 +221,3 @@ def _refusal(mistakes: Sequence[str]) -> RecipeError:
         f"the recipe has {head}:\n  " + "\n  ".join(lines),
         "`isheep recipes --copy lamb my.yaml` gives a recipe to start from",
     )
-
-
-#: What was expected, by pydantic's kind of error.
-_EXPECTED = {
-    "model_type": "expected a group of settings",
-    "tuple_type": "expected a list",
-    "string_type": "expected text",
-    "bool_type": "expected true or false",
-    "int_type": "expected a whole number",
-    "float_type": "expected a number",
-    "finite_number": "expected a finite number",
-    "greater_than": "expected a number above {gt:g}",
-    "greater_than_equal": "expected {ge:g} or more",
-    "less_than": "expected a number below {lt:g}",
-    "less_than_equal": "expected {le:g} or less",
-    "literal_error": "expected {expected}",
-    "string_pattern_mismatch": "expected letters, digits, '.', '_' and '-', at most 64",
-}
-
-
-def _mistake(error: Any) -> str:
-    """One of pydantic's errors in one line: path, what was found, what was expected, the nearest valid name."""
-    # pydantic also puts the members of a union into the path
-    path = ".".join(str(part) for part in error["loc"] if part != "str" and "[" not in str(part))
-    if error["type"] == "extra_forbidden":
-        names = _valid_names(error["loc"][:-1])
-        near = difflib.get_close_matches(str(error["loc"][-1]), names, 1)
-        offer = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(sorted(names))}"
-        return f"{path}: unknown setting; {offer}"
-    if error["type"] == "value_error":  # our own: it says what it found
-        return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
-    message = _EXPECTED.get(error["type"], error["msg"]).format_map(error.get("ctx", {}))
-    if error["type"] == "string_type" and isinstance(error["input"], bool | int | float):
-        message += "; put it in quotes"
-    if error["type"] == "literal_error" and isinstance(error["input"], str):
-        options = [o.strip(" '") for o in error["ctx"]["expected"].replace(" or ", ",").split(",")]
-        near = difflib.get_close_matches(error["input"], options, 1)
-        message += f"; did you mean {near[0]!r}?" if near else ""
-    return f"{path}: {message} (found {error['input']!r:.60})"
-
-
-def _valid_names(loc: Sequence[Any]) -> list[str]:
-    """Names of the settings at a place in the recipe."""
-    here: Any = Recipe
-    for part in loc:
-        info = getattr(here, "model_fields", {}).get(part)
-        if info is None:
-            return []
-        here = info.annotation
-    names = list(getattr(here, "model_fields", {}))
-    return [*names, "extends"] if here is Recipe else names

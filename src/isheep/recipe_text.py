@@ -104,15 +104,16 @@ def extended(data: Mapping[str, Any], folder: Path | None) -> tuple[dict[str, An
         folders.append(found.parent)
     whole: dict[str, Any] = {}
     for part in reversed(chain):
-        whole = _merged(whole, part)
+        whole = merged(whole, part)
     return whole, tuple(dict.fromkeys(folders))
 
 
-def _merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` changed by `change`, group by group."""
     out = dict(base)
     for key, value in change.items():
         old = out.get(key)
-        out[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        out[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return out
 
 
@@ -135,5 +136,5 @@ def override(data: dict[str, Any], text: str) -> list[str]:
             return [f"--set {text}: {'.'.join(parents[:depth])} is a value, not a group of settings"]
         here[name] = dict(below or {})
         here = here[name]
-    here.update(_merged(here, {last: parsed}))
+    here.update(merged(here, {last: parsed}))
     return []

@@ -1,17 +1,24 @@
 """The typed records that flow between steps, their ids, and their JSON form.
 
-Knows: nothing but the standard library. A record is frozen; a changed record is a new record. Every record has an
-`id` that is unique within its step, so a step can tell after an interruption what it had already written.
+Knows: nothing but the standard library and numpy. A record is frozen; a changed record is a new record. Every record
+has an `id` that is unique within its step, so a step can tell after an interruption what it had already written.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from isheep.errors import StoreError
+
+#: Added to a pair's id to name the follow-up to it, and the answer to that.
+FOLLOWS = "+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,11 @@ class Pair(Record):
     #: What was said before: request, answer, request, answer ...; empty for a first turn.
     history: tuple[str, ...] = ()
 
+    @property
+    def parent(self) -> str | None:
+        """The id of the pair this one goes on from, in a conversation of several turns."""
+        return self.id.removesuffix(FOLLOWS) if self.id.endswith(FOLLOWS) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Record):
@@ -109,9 +121,22 @@ class Likelihood(Record):
 
 @dataclass(frozen=True, slots=True)
 class Vector(Record):
-    """A pair's vector (same id): float16 numbers of a unit vector, little-endian, in base64."""
+    """A pair's vector (same id): float16 numbers of a unit vector, little-endian, in base64.
+
+    Float16 is plenty to cluster unit vectors, at an eighth of the size of numbers written out.
+    """
 
     values: str
+
+    @classmethod
+    def of(cls, id: str, numbers: NDArray[np.float32]) -> Vector:
+        """A record of these numbers."""
+        return cls(id, base64.b64encode(numbers.astype("<f2").tobytes()).decode("ascii"))
+
+    @property
+    def numbers(self) -> NDArray[np.float32]:
+        """The vector, shape [hidden size]."""
+        return np.frombuffer(base64.b64decode(self.values), dtype="<f2").astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ Knows: the folder of a run and the store beside it. Does not know: how a step is
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from typing import Any
 from isheep.errors import StoreError
 from isheep.plan import Plan
 from isheep.recipe import Recipe
+from isheep.records import Outcome
 from isheep.store import Artifact, Store
-from isheep.store.disk import in_words
+from isheep.store.disk import in_words, replace_text
 from isheep.store.key import digest
 
 #: Where runs are kept unless told otherwise: in the working directory, so that a project keeps its own.
@@ -49,22 +49,39 @@ class Run:
         return self.store.runs_folder / self.name
 
     @property
+    def due(self) -> tuple[RunStep, ...]:
+        """The steps this run comes to: all, or those up to the review that stopped it."""
+        for n, step in enumerate(self.steps, 1):
+            if step.stage == "review":
+                found = self.artifact(step)
+                if found is not None and stops(found):
+                    return self.steps[:n]
+        return self.steps
+
+    @property
     def complete(self) -> bool:
-        """Whether every step is done."""
-        return all(self.store.find(step.stage, step.key) for step in self.steps)
+        """Whether every step that is due is done."""
+        return all(self.store.find(step.stage, step.key) for step in self.due)
 
     def artifact(self, step: RunStep) -> Artifact | None:
         """What a step made, or None while it has not."""
         return self.store.find(step.stage, step.key)
 
     def artifacts(self, stage: str) -> dict[int, Artifact]:
-        """Finished artifacts of one stage, by iteration (test sets, which are read by `seeds` too, left out)."""
-        found = {
-            step.iteration: self.store.find(stage, step.key)
-            for step in self.steps
-            if step.stage == stage and not step.name.startswith("tests.")
-        }
+        """Finished artifacts of one stage, by iteration. Steps of that stage with another name ("tests.x",
+        "probe_scores.0", "turn2.responses.0") are not among them; `named` finds those."""
+        return self.named(stage)
+
+    def named(self, name: str) -> dict[int, Artifact]:
+        """Finished artifacts of the steps of one name ("probe_scores", "candidates"), by iteration."""
+        steps = [step for step in self.due if step.name in (name, f"{name}.{step.iteration}")]
+        found = {step.iteration: self.store.find(step.stage, step.key) for step in steps}
         return {iteration: artifact for iteration, artifact in found.items() if artifact is not None}
+
+
+def stops(review: Artifact) -> bool:
+    """Whether a review said that the run ends here."""
+    return any(outcome.stop for outcome in review.read(Outcome))
 
 
 def default_name(plan: Plan) -> str:
@@ -96,7 +113,7 @@ def register(plan: Plan, store: Store, name: str | None = None) -> Run:
         old = _plan_at(path)
         if old is not None and old != plan_digest(plan):
             path.rename(made.folder / f"run-{old[:12]}.json")
-        _write(path, text + "\n")
+        replace_text(path, text + "\n")
     return made
 
 
@@ -135,10 +152,3 @@ def _checked(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name) or name == "last":
         raise StoreError(f"{name!r} cannot name a run", "use letters, digits, '.', '_' and '-'")
     return name
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file at once: a reader sees the old text or the new, never half."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)

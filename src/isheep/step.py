@@ -58,7 +58,7 @@ def do_step(step: Step, store: Store, runtime: Runtime, tell: Listener) -> Artif
         resumed = len(claim.journal) > 0
         with _Bench(step, store, runtime, claim, tell) as bench:
             _work(bench.context(), step, claim)
-            device = bench.device
+            device, parameters = bench.device, bench.parameters
         seconds = round(time.monotonic() - clock, 3)
         manifest = {
             "name": step.name,
@@ -70,6 +70,7 @@ def do_step(step: Step, store: Store, runtime: Runtime, tell: Listener) -> Artif
             "notes": bench.notes,
             "started": started,
             "seconds": seconds,
+            "parameters": parameters,
             "resumed": resumed,
             "device": device,
             "provenance": provenance.collect(),
@@ -123,6 +124,7 @@ class _Bench:
         self.step, self.store, self.runtime, self.claim, self.tell = step, store, runtime, claim, tell
         self.notes: list[str] = []
         self.device: str | None = None
+        self.parameters: int | None = None
         self._open: Any = None
         self._stack = contextlib.ExitStack()
 
@@ -166,7 +168,7 @@ class _Bench:
         if self._open is None:
             self._open = opener(self.step.backend, self._spec(), self.runtime)
             self._stack.callback(self._open.close)
-            self.device = self._open.device_name
+            self.device, self.parameters = self._open.device_name, self._open.parameters
         return self._open
 
     def _note(self, text: str) -> None:

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 from isheep.backends.base import Runtime
-from isheep.plan import make_plan
+from isheep.plan import Plan, make_plan
 from isheep.recipe import Loaded, RuntimeSettings
 from isheep.report import write_report
-from isheep.runs import DEFAULT_STORE, Run, register
+from isheep.runs import DEFAULT_STORE, Run, register, stops
 from isheep.step import Event, Listener, do_step
 from isheep.store import Store
 from isheep.store.disk import in_words
@@ -22,14 +22,16 @@ def run(
     store: Store | Path | str = DEFAULT_STORE,
     name: str | None = None,
     tell: Listener = lambda event: None,
+    match: Plan | None = None,
 ) -> Run:
     """Do all of a recipe that the store does not have yet, write the report, and return the run.
 
     `name`: the run's name; by default the recipe's name, its seed and six digits of its keys, so that other settings
-    make another run and the same settings go on with this one. Raises IsheepError; what was done stays done.
+    make another run and the same settings go on with this one. `match`: see make_plan. Raises IsheepError; what was
+    done stays done.
     """
     store = store if isinstance(store, Store) else Store(store)
-    plan = make_plan(recipe)
+    plan = make_plan(recipe, match)
     made = register(plan, store, name)
     runtime = _runtime(recipe.recipe.runtime)
     apart = needs_own_process(recipe.recipe.runtime)
@@ -37,8 +39,10 @@ def run(
         for step in plan.steps:
             if apart and step.model is not None:
                 do_step_apart(step, store, runtime, tell)
-            else:
-                do_step(step, store, runtime, tell)
+                continue
+            artifact = do_step(step, store, runtime, tell)
+            if step.stage == "review" and stops(artifact):
+                break
     except Exception:  # not on Ctrl-C: who stops a run does not want to wait for its report
         with contextlib.suppress(Exception):
             write_report(made)  # also of a run that stopped: its funnel says why

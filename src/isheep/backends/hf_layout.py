@@ -16,7 +16,7 @@ from isheep.backends.names import named_layout
 from isheep.errors import BackendError
 from isheep.text.prompts import Layout
 
-_ASKED, _ANSWERED = "ISHEEPREQUEST", "ISHEEPANSWER"
+_ASKED, _ANSWERED, _ASKED_AGAIN = "ISHEEPREQUEST", "ISHEEPANSWER", "ISHEEPSECOND"
 
 #: A row is called untrained when its norm is below this share of the median row's ...
 _SMALL = 0.25
@@ -60,7 +60,25 @@ def chat_layout(tokenizer: Any) -> Layout:
     lead = head[len(asked) :] if head.startswith(asked) else ""
     end = _first_special(tokenizer, tail) or tail.strip() or tokenizer.eos_token or ""
     stops = [t for t in _special_texts(tokenizer, before + between) if t not in (end, tokenizer.bos_token)]
-    return Layout("chat", before, between, lead=lead, end=end, stops=tuple(stops))
+    return Layout(
+        "chat", before, between, lead=lead, end=end, stops=tuple(stops), again=_again(tokenizer, end)
+    )
+
+
+def _again(tokenizer: Any, end: str) -> str:
+    """What the template puts between an answer's end and the next request; empty when it cannot be told."""
+    talk = [
+        {"role": "user", "content": _ASKED},
+        {"role": "assistant", "content": _ANSWERED},
+        {"role": "user", "content": _ASKED_AGAIN},
+    ]
+    try:
+        text = _render(tokenizer, talk, False)
+    except Exception:  # some templates refuse a second turn; then a conversation is laid out as plain turns
+        return ""
+    _, _, tail = text.partition(_ANSWERED)
+    between, found, _ = tail.partition(_ASKED_AGAIN)
+    return between.lstrip()[len(end) :] if found and between.lstrip().startswith(end) else ""
 
 
 def layout_tokens(tokenizer: Any, layout: Layout) -> list[int]:

@@ -1,25 +1,47 @@
 """The verbs of the paper, in order: the table of contents of the project.
 
 A run reads the seeds, tests the base model, and then, iteration after iteration, lets the model write instructions,
-answer them, judge its answers, keep the best and be trained on them, and tests the result. The report is drawn from
-what these steps left in the store.
+answer them, judge its answers, keep the best and be trained on them, tests the result, and reviews what came out. The
+report is drawn from what these steps left in the store. Stages marked "option" run only where a recipe asks for them.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from isheep.stages import assessment, evaluate, filter, instructions, responses, seeds, train
+from isheep.stages import (
+    assessment,
+    evaluate,
+    filter,
+    followups,
+    instructions,
+    likelihood,
+    prefer,
+    preferences,
+    probes,
+    responses,
+    review,
+    seeds,
+    train,
+    vectors,
+)
 from isheep.stages.stage import Stage
 
 STAGES: tuple[Stage[Any], ...] = (
     seeds.STAGE,  # D_s: the tasks people wrote
     instructions.STAGE,  # P_t: the model writes new tasks from a few of them
     responses.STAGE,  # R_t: it answers them
+    followups.STAGE,  # option: it writes what the person says next, for conversations
     assessment.STAGE,  # S_t: it judges its answers
+    probes.STAGE,  # planted answers, to judge the judge
+    likelihood.STAGE,  # option: how probable it finds its answers
+    vectors.STAGE,  # option: where they lie in its own space
     filter.STAGE,  # D_t: the best are kept
     train.STAGE,  # M_{t+1}: the base model is fine-tuned on them
-    evaluate.STAGE,  # how good is M_t on prompts nobody trained on
+    preferences.STAGE,  # option: the best against the worst of several answers
+    prefer.STAGE,  # option: M_{t+1} is trained to prefer the best
+    evaluate.STAGE,  # how good is M_{t+1} on prompts nobody trained on
+    review.STAGE,  # is it collapsing, is it still getting better, which model is best
 )
 
 STAGE_BY_NAME = {stage.name: stage for stage in STAGES}

@@ -10,20 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from isheep.backends.base import Choice, Query, Request, Sampling
 from isheep.records import Pair, Record, Verdict
-from isheep.stages.stage import Context, OutsideFile, Settings, Stage
-from isheep.text.parse import parse_rating
-from isheep.text.prompts import Layout, judge_text
+from isheep.stages.stage import Context, OutsideFolder, Settings, Stage
+from isheep.text.parse import RATING_DONE, parse_rating
+from isheep.text.prompts import Layout, judge_text, read_examples
 
 #: The two scales of the paper, in the order they are asked.
 SCALES = ("quality", "following")
 #: Scores run from 1 to 10 (paper).
 CHOICES = tuple(str(score) for score in range(1, 11))
-#: What a judging prompt must show, no more and no less; checked when the recipe is read.
-FIELDS = frozenset({"request", "response"})
+#: A set of judging prompts: a template per scale, and scored examples where the templates show any.
+PROMPT_SET = OutsideFolder(
+    "prompts/judge",
+    "/quality.txt",
+    fields=frozenset({"request", "response"}),
+    optional=frozenset({"examples"}),
+    templates=("quality.txt", "following.txt"),
+)
 
 
 class AssessmentSettings(Settings):
@@ -31,22 +37,37 @@ class AssessmentSettings(Settings):
     """Which scales are asked (paper, Table 4: both is best)."""
     judge: Literal["current", "base"] = "current"
     """The current model M_t (Algorithm 1), or the base model at every iteration (released code)."""
+    prompts: Annotated[str, PROMPT_SET] = "combined"
+    """Judging prompts (paper, Table 3): `simple` (a line each), `combined` (several criteria), `icl` (scored examples,
+    no criteria), or a folder with quality.txt and following.txt, with the fields {request} and {response}; one with
+    {examples} shows those of the folder's examples.jsonl."""
     reading: Literal["expected", "sampled"] = "expected"
     """How the score is read. `expected` needs a backend that gives probabilities."""
-    quality_prompt: Annotated[str, OutsideFile("prompts", "/quality.txt", FIELDS)] = "general"
-    """Prompt file for response quality, with the fields {request} and {response}: a shipped name or a path."""
-    following_prompt: Annotated[str, OutsideFile("prompts", "/following.txt", FIELDS)] = "general"
-    """Prompt file for instruction following."""
     wrap: Literal["auto", "always", "never"] = "auto"
     """Put the judging prompt into the layout as a request. `auto`: only in chat layouts; plain text is continued."""
     min_mass: float = Field(1e-6, ge=0, le=1)
     """Expected reading: below this total probability of the ten scores, the score is unreadable."""
+    samples: int = Field(1, ge=1)
+    """Sampled reading: verdicts drawn per pair and scale; the readable ones are averaged."""
     temperature: float = Field(1.0, ge=0)
     """Sampled reading: temperature (released code: 1.0)."""
     top_p: float = Field(0.95, gt=0, le=1)
     """Sampled reading: nucleus (released code: 0.95)."""
     max_tokens: int = Field(64, ge=1)
-    """Sampled reading: longest verdict in tokens. The score comes first; the released code allows 1000."""
+    """Sampled reading: longest verdict in tokens; it ends as soon as the score is complete. The released code allows
+    1000."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> AssessmentSettings:
+        if self.samples > 1 and self.reading == "expected":
+            raise ValueError(
+                "samples: the expected score is always the same; set `reading: sampled` or samples to 1"
+            )
+        if self.samples > 1 and self.temperature == 0:
+            raise ValueError(
+                "samples: at temperature 0 every verdict is the same; raise it or set samples to 1"
+            )
+        return self
 
 
 def scales(level: str) -> tuple[str, ...]:
@@ -61,15 +82,20 @@ def expected_score(choice: Choice, min_mass: float) -> float | None:
     return sum(score * p for score, p in enumerate(choice.probabilities, 1))
 
 
-def prompts(ctx: Context[AssessmentSettings], pairs: Sequence[Pair], layout: Layout) -> dict[str, str]:
-    """Every judging prompt by verdict id ("<pair>/<scale>")."""
+def prompts(
+    ctx: Context[AssessmentSettings], pairs: Sequence[Pair], layout: Layout
+) -> dict[tuple[str, str], str]:
+    """Every judging prompt by pair and scale."""
     wrap = ctx.settings.wrap == "always" or (ctx.settings.wrap == "auto" and layout.is_chat)
-    texts: dict[str, str] = {}
+    folder = ctx.files["prompts"]
+    shown = folder / "examples.jsonl"
+    examples = read_examples(shown.read_text(encoding="utf-8")) if shown.is_file() else ()
+    texts: dict[tuple[str, str], str] = {}
     for scale in scales(ctx.settings.level):
-        template = ctx.files[f"{scale}_prompt"].read_text(encoding="utf-8")
-        for pair in pairs:
-            text = judge_text(template, pair.instruction, pair.input, pair.response)
-            texts[f"{pair.id}/{scale}"] = layout.prompt(text) if wrap else text
+        template = (folder / f"{scale}.txt").read_text(encoding="utf-8")
+        for p in pairs:
+            text = judge_text(template, p.instruction, p.input, p.response, examples, scale, p.history)
+            texts[p.id, scale] = layout.prompt(text) if wrap else text
     return texts
 
 
@@ -80,35 +106,42 @@ def run(ctx: Context[AssessmentSettings]) -> Iterator[Record]:
     done = ctx.written(Verdict)
     engine = ctx.scorer() if settings.reading == "expected" else ctx.generator()
     texts = prompts(ctx, ctx.read("responses", Pair), engine.layout(ctx.layout))
-    ctx.report(len(done), len(texts), "scores")
+    total = len(texts) * settings.samples
+    ctx.report(len(done), total, "scores")
     verdicts = _expected(ctx, texts, done) if settings.reading == "expected" else _sampled(ctx, texts, done)
     for count, verdict in enumerate(verdicts, len(done) + 1):
         yield verdict
-        ctx.report(count, len(texts), "scores")
+        ctx.report(count, total, "scores")
 
 
 def _expected(
-    ctx: Context[AssessmentSettings], texts: dict[str, str], done: dict[str, Verdict]
+    ctx: Context[AssessmentSettings], texts: dict[tuple[str, str], str], done: dict[str, Verdict]
 ) -> Iterator[Verdict]:
-    queries = [Query(id, text, CHOICES) for id, text in texts.items()]
+    asked = {f"{pair}/{scale}": (pair, scale) for pair, scale in texts}
+    queries = [Query(id, texts[of], CHOICES) for id, of in asked.items()]
     for choice in ctx.scorer().score(queries, skip=done.keys()):
-        pair, _, scale = choice.id.rpartition("/")
         score = expected_score(choice, ctx.settings.min_mass)
-        yield Verdict(choice.id, pair, scale, score, "", choice.prompt_tokens, 0, choice.mass)
+        yield Verdict(choice.id, *asked[choice.id], score, "", choice.prompt_tokens, 0, choice.mass)
 
 
 def _sampled(
-    ctx: Context[AssessmentSettings], texts: dict[str, str], done: dict[str, Verdict]
+    ctx: Context[AssessmentSettings], texts: dict[tuple[str, str], str], done: dict[str, Verdict]
 ) -> Iterator[Verdict]:
     engine = ctx.generator()
     s = ctx.settings
+    asked = {
+        f"{pair}/{scale}" + (f"/{n}" if s.samples > 1 else ""): (pair, scale)
+        for n in range(s.samples)
+        for pair, scale in texts
+    }
     stops = ("||", "\n", *engine.layout(ctx.layout).stop_texts)
-    sampling = Sampling(s.max_tokens, s.temperature, s.top_p, stops=stops)
-    requests = [Request(id, text, sampling, ctx.seed(id)) for id, text in texts.items()]
+    sampling = Sampling(s.max_tokens, s.temperature, s.top_p, stops=stops, until=RATING_DONE)
+    requests = [Request(id, texts[of], sampling, ctx.seed(id)) for id, of in asked.items()]
     for written in engine.generate(requests, skip=done.keys()):
-        pair, _, scale = written.id.rpartition("/")
         score = parse_rating(written.text)
-        yield Verdict(written.id, pair, scale, score, written.text, written.prompt_tokens, written.tokens)
+        yield Verdict(
+            written.id, *asked[written.id], score, written.text, written.prompt_tokens, written.tokens
+        )  # fmt: skip
 
 
-STAGE = Stage("assessment", 1, AssessmentSettings, run, (Verdict,), needs="engine")
+STAGE = Stage("assessment", 2, AssessmentSettings, run, (Verdict,), needs="engine")

@@ -1,130 +1,105 @@
-"""filter: keep the pairs that pass the rules and score high (paper, Algorithm 1, D_t).
+"""filter: keep the pairs that pass the rules and score high (paper, Algorithm 1, D_t, and Table 3's other filters).
 
-Generates nothing: a view over one scored pool. Every pair gets a Decision; every dropped one has its reason. Reasons
-are tried in a fixed order: held-out prompts, rules, unreadable scores, thresholds, then the share to keep.
+Generates nothing: a view over one scored pool. Every pair gets a Decision; every dropped one has its reason. First what
+can never be trained on and the rules, then each filter that is switched on, in the recipe's order, over what the ones
+before it left; last the count is brought to that of another arm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal
-
-from pydantic import Field, field_validator
+from collections.abc import Iterator, Sequence
 
 from isheep.errors import YieldError
-from isheep.records import Decision, Pair, Record, Task, Verdict
-from isheep.stages.stage import Context, Settings, Stage, known_names
-from isheep.text.prompts import request
-from isheep.text.rules import RESPONSE_RULES, response_reason
+from isheep.records import Decision, Likelihood, Pair, Record, Task, Vector, Verdict
+from isheep.stages.sieves import SIEVES, FilterSettings, Pool, normal
+from isheep.stages.stage import Context, Stage
+from isheep.text.rules import response_reason
+from isheep.text.verdicts import mean_scores, scores
 
 
-class FilterSettings(Settings):
-    threshold: float | None = Field(8.0, ge=-1, le=10)
-    """Keep scores strictly above this on every assessed scale (paper: 8). 0 applies the rules only, -1 not even
-    those; null leaves the choice to keep_fraction."""
-    keep_fraction: float | None = Field(None, gt=0, le=1)
-    """Keep this share of the readable pairs that passed everything else, best mean score first. For models whose scores
-    sit low: with a fixed threshold a small model keeps next to nothing."""
-    by: Literal["score", "random"] = "score"
-    """How keep_fraction chooses: by score, or at random (the control: same count, no self-assessment)."""
-    rules: tuple[str, ...] = tuple(RESPONSE_RULES)
-    """Heuristic rules a response must pass, by name."""
-    min_kept: int = Field(10, ge=1)
-    """Stop with advice when fewer pairs are kept: training on next to nothing teaches nothing."""
-
-    @field_validator("rules")
-    @classmethod
-    def _known_rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
-        return known_names(rules, RESPONSE_RULES)
-
-
-Scores = Mapping[str, float | None]
-
-
-def drop_reason(settings: FilterSettings, pair: Pair, scores: Scores, held_out: frozenset[str]) -> str | None:
-    """Why a pair is dropped before any ranking, or None."""
+def before_filters(settings: FilterSettings, pair: Pair, held_out: frozenset[str]) -> str | None:
+    """Why a pair can never be trained on, or which rule it breaks; None when neither."""
     if normal(pair.instruction, pair.input) in held_out:
         return "held_out"
     if pair.finish == "too_long":
         return "too_long"
-    threshold = settings.threshold
-    if threshold is None or threshold >= 0:
-        reason = response_reason(pair.instruction, pair.input, pair.response, pair.finish, settings.rules)
-        if reason is not None:
-            return reason
-    if threshold is not None and threshold <= 0:
+    if settings.threshold is not None and settings.threshold < 0:
         return None
-    for scale, score in scores.items():
-        if score is None:
-            return f"unreadable_{scale}"
-    for scale, score in scores.items():
-        if threshold is not None and score is not None and score <= threshold:
-            return f"low_{scale}"
-    return None
-
-
-def normal(instruction: str, input: str) -> str:
-    """The form two requests are compared in: case and white space do not make another question."""
-    return " ".join(request(instruction, input).casefold().split())
+    return response_reason(pair.instruction, pair.input, pair.response, pair.finish, settings.rules)
 
 
 def decide(
-    settings: FilterSettings,
-    pairs: Sequence[Pair],
-    scores: Mapping[str, Scores],
-    held_out: Iterable[Task],
-    tie: Mapping[str, int],
-) -> list[Decision]:
-    """The pure core: a Decision for every pair. `tie` orders pairs of equal score, and all pairs when `by: random`."""
+    settings: FilterSettings, pool: Pool, held_out: Sequence[Task], matched: int | None
+) -> dict[str, str]:
+    """The pure core: pair id -> why it is dropped, for every pair that is."""
     hidden = frozenset(normal(task.instruction, task.input) for task in held_out)
-    reasons = {p.id: drop_reason(settings, p, scores.get(p.id, {}), hidden) for p in pairs}
-    if settings.keep_fraction is not None:
-        passed = [id for id, reason in reasons.items() if reason is None]
-        by_score = settings.by == "score"
-        passed.sort(key=lambda id: (-_mean(scores.get(id, {})) if by_score else 0.0, tie[id]))
-        for id in passed[round(settings.keep_fraction * len(passed)) :]:
-            reasons[id] = "not_in_best" if by_score else "not_drawn"
-    return [
-        Decision(
-            p.id,
-            reasons[p.id] is None,
-            reasons[p.id],
-            scores.get(p.id, {}).get("quality"),
-            scores.get(p.id, {}).get("following"),
-        )
-        for p in pairs
-    ]
-
-
-def _mean(scores: Scores) -> float:
-    readable = [score for score in scores.values() if score is not None]
-    return sum(readable) / len(readable) if readable else 0.0
+    reasons = {p.id: reason for p in pool.pairs if (reason := before_filters(settings, p, hidden))}
+    for name in settings.order:
+        left = [p for p in pool.pairs if p.id not in reasons]
+        reasons.update(SIEVES[name](settings, pool, left))
+    for pair in pool.pairs:  # a conversation is cut at its first dropped turn; turns stand in order
+        if pair.id not in reasons and pair.parent in reasons:
+            reasons[pair.id] = "earlier_turn"
+    if matched is not None:
+        left = [p for p in pool.pairs if p.id not in reasons]
+        reasons.update((p.id, "over_match") for p in pool.ranked(left, settings.by)[matched:])
+    return reasons
 
 
 def run(ctx: Context[FilterSettings]) -> Iterator[Record]:
+    settings = ctx.settings
     pairs = ctx.read("responses", Pair)
-    scores: dict[str, dict[str, float | None]] = {}
-    for verdict in ctx.read("assessment", Verdict):
-        scores.setdefault(verdict.pair, {})[verdict.scale] = verdict.score
-    ties = {pair.id: ctx.seed(pair.id) for pair in pairs}
-    decisions = decide(ctx.settings, pairs, scores, ctx.read("tests", Task), ties)
+    judged = scores(ctx.read("assessment", Verdict))
+    pool = Pool(
+        pairs,
+        judged,
+        {pair.id: ctx.seed(pair.id) for pair in pairs},
+        {found.id: found for found in ctx.read("likelihood", Likelihood)},
+        {found.id: found for found in ctx.read("vectors", Vector)},
+        _kept(ctx, "earlier_responses", "earlier"),
+    )
+    matched = _matched(ctx)
+    reasons = decide(settings, pool, ctx.read("tests", Task), matched)
+    decisions = [_decision(p.id, reasons.get(p.id), judged.get(p.id, {})) for p in pairs]
     kept = sum(d.kept for d in decisions)
-    if kept < ctx.settings.min_kept:
-        raise _too_few(ctx.settings, decisions, kept)
+    if kept < settings.min_kept:
+        raise _too_few(settings, decisions, mean_scores(ctx.read("assessment", Verdict)))
+    if matched is not None and kept < matched:
+        ctx.note(f"{kept} pairs kept where {matched} were to be matched")
     written = ctx.written(Decision)
     yield from (d for d in decisions if d.id not in written)
     ctx.report(kept, len(pairs), "kept")
 
 
-def _too_few(settings: FilterSettings, decisions: Sequence[Decision], kept: int) -> YieldError:
+def _decision(id: str, reason: str | None, found: dict[str, float | None]) -> Decision:
+    return Decision(id, reason is None, reason, found.get("quality"), found.get("following"))
+
+
+def _kept(ctx: Context[FilterSettings], pairs: str, decisions: str) -> list[Pair]:
+    kept = {d.id for d in ctx.read(decisions, Decision) if d.kept}
+    return [p for p in ctx.read(pairs, Pair) if p.id in kept]
+
+
+def _matched(ctx: Context[FilterSettings]) -> int | None:
+    """How many pairs to bring the count to: as given, or as the other arm kept."""
+    wanted = ctx.settings.match
+    if not isinstance(wanted, str):
+        return wanted
+    if "match" not in ctx.inputs:
+        ctx.note(f"{wanted} has no such iteration, so its count cannot be matched")
+        return None
+    return sum(d.kept for d in ctx.read("match", Decision))
+
+
+def _too_few(settings: FilterSettings, decisions: Sequence[Decision], means: dict[str, float]) -> YieldError:
     counts: dict[str, int] = {}
     for d in decisions:
         if d.reason:
             counts[d.reason] = counts.get(d.reason, 0) + 1
     why = ", ".join(f"{n} {reason}" for reason, n in sorted(counts.items(), key=lambda item: -item[1]))
-    scored = [d for d in decisions if d.quality is not None or d.following is not None]
-    readable = sorted(_mean({"quality": d.quality, "following": d.following}) for d in scored)
+    readable = sorted(means.values())
     middle = f"; half of the mean scores are below {readable[len(readable) // 2]:.2f}" if readable else ""
+    kept = sum(d.kept for d in decisions)
     return YieldError(
         f"the filter kept {kept} of {len(decisions)} pairs, fewer than filter.min_kept = {settings.min_kept} "
         f"(dropped: {why or 'none'}){middle}",
@@ -133,4 +108,4 @@ def _too_few(settings: FilterSettings, decisions: Sequence[Decision], kept: int)
     )
 
 
-STAGE = Stage("filter", 1, FilterSettings, run, (Decision,))
+STAGE = Stage("filter", 2, FilterSettings, run, (Decision,))

@@ -21,7 +21,8 @@ from isheep.text.draw import draw_shots
 from isheep.text.overlap import OverlapIndex
 from isheep.text.parse import parse_task_list, stop_text
 from isheep.text.prompts import list_item, request, task_list
-from isheep.text.rules import INSTRUCTION_RULES, instruction_reason
+from isheep.text.released import ALL_INSTRUCTION_RULES, DEFAULT_INSTRUCTION_RULES, named_rules
+from isheep.text.rules import instruction_reason
 
 
 class OverlapSettings(Settings):
@@ -31,6 +32,10 @@ class OverlapSettings(Settings):
     """Compare the instruction alone, or instruction and input together (for worlds with few phrasings)."""
     seeds: bool = True
     """Also compare with the seed tasks."""
+    across: bool = True
+    """Also compare with the tasks kept in earlier iterations (released code: never)."""
+    window: int | None = Field(None, ge=1)
+    """Forget all but the seeds after so many kept tasks (released code: 100); null never forgets."""
 
 
 class InstructionsSettings(Settings):
@@ -51,8 +56,8 @@ class InstructionsSettings(Settings):
     """Nucleus sampling (released code: 0.95)."""
     max_tokens: int = Field(1000, ge=1)
     """Longest list in tokens (released code: 1000)."""
-    rules: tuple[str, ...] = tuple(INSTRUCTION_RULES)
-    """Heuristic rules a task must pass, by name."""
+    rules: tuple[str, ...] = DEFAULT_INSTRUCTION_RULES
+    """Heuristic rules a task must pass, by name or set (`ours`, `released`)."""
     min_words: int = Field(4, ge=1)
     """Fewest words of an instruction, for the rule `length` (Self-Instruct: 4)."""
     max_words: int = Field(150, ge=1)
@@ -69,7 +74,7 @@ class InstructionsSettings(Settings):
     @field_validator("rules")
     @classmethod
     def _known_rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
-        return known_names(rules, INSTRUCTION_RULES)
+        return known_names(named_rules(rules, "instruction"), ALL_INSTRUCTION_RULES)
 
     @model_validator(mode="after")
     def _possible(self) -> InstructionsSettings:
@@ -94,15 +99,20 @@ class Sieve:
         self, settings: InstructionsSettings, seeds: Sequence[Task], earlier: Sequence[Instruction]
     ) -> None:
         self.settings = settings
-        self.index = OverlapIndex(settings.overlap.threshold)
+        self.seeds = seeds if settings.overlap.seeds else ()
         self.kept = 0
-        if settings.overlap.seeds:
-            self._remember((s.id, s.instruction, s.input) for s in seeds)
-        self._remember((i.id, i.instruction, i.input) for i in earlier if i.reason is None)
+        self._forget()
+        if settings.overlap.across:
+            on = settings.overlap.on
+            self.index.add_all(
+                (i.id, subject(i.instruction, i.input, on)) for i in earlier if i.reason is None
+            )
 
-    def _remember(self, tasks: Iterator[tuple[str, str, str]]) -> None:
+    def _forget(self) -> None:
+        """Start over, knowing the seeds alone."""
+        self.index = OverlapIndex(self.settings.overlap.threshold)
         on = self.settings.overlap.on
-        self.index.add_all((id, subject(instruction, input, on)) for id, instruction, input in tasks)
+        self.index.add_all((s.id, subject(s.instruction, s.input, on)) for s in self.seeds)
 
     def read(self, completion: Completion, shots: tuple[str, ...]) -> Iterator[Instruction]:
         """Every item of one list as an Instruction, kept or dropped with its reason."""
@@ -117,6 +127,12 @@ class Sieve:
             reason = item.problem or self._reason(item.instruction, item.input)
             id = f"{completion.id}.{position:02d}"
             if reason is None:
+                if (
+                    self.settings.overlap.window
+                    and self.kept
+                    and self.kept % self.settings.overlap.window == 0
+                ):
+                    self._forget()
                 self.kept += 1
                 self.index.add(id, subject(item.instruction, item.input, self.settings.overlap.on))
             yield Instruction(id, item.instruction, item.input, shots, completion.id, reason)

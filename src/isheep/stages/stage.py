@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from isheep.backends.base import Generator, ModelSpec, Scorer, Trainer
+from isheep.backends.base import Generator, ModelSpec, Reader, Scorer, Trainer
 from isheep.records import R, Record
 from isheep.text.prompts import fields
 
@@ -38,6 +38,8 @@ class OutsideFile:
     suffix: str
     #: The {fields} it must have, if it is a template.
     fields: frozenset[str] = frozenset()
+    #: The {fields} it may have besides.
+    optional: frozenset[str] = frozenset()
     #: Data may also be a folder of files; a prompt is one file of text.
     is_data: bool = False
 
@@ -53,9 +55,33 @@ class OutsideFile:
             return "is not UTF-8 text"
         except OSError as error:
             return f"cannot be read: {error.strerror}"
-        if self.fields and (wrong := fields(text) ^ self.fields):
+        if self.fields and (wrong := (fields(text) - self.optional) ^ self.fields):
             names = " and ".join(f"{{{name}}}" for name in sorted(self.fields))
             return f"needs exactly the fields {names}; missing or unknown: {', '.join(sorted(wrong))}"
+        return None
+
+    def place(self, found: Path) -> Path:
+        """What the setting stands for, once its file is found."""
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideFolder(OutsideFile):
+    """Marks a setting that names a folder of templates: `suffix` is "/" and the one file by which it is known."""
+
+    #: The templates it must hold; each is held to `fields` and `optional`.
+    templates: tuple[str, ...] = ()
+
+    def place(self, found: Path) -> Path:
+        return found if found.is_dir() else found.parent
+
+    def problem(self, path: Path) -> str | None:
+        for name in self.templates:
+            if not (path / name).is_file():
+                return f"holds no {name}"
+            found = OutsideFile.problem(self, path / name)
+            if found is not None:
+                return f"holds a {name} that {found}"
         return None
 
 
@@ -109,6 +135,12 @@ class Context(Generic[S]):
         """The backend that reads probabilities; the same loaded model as `generator` where the backend can do both."""
         assert self.open_engine is not None, "this stage was not given a model"
         engine: Scorer = self.open_engine()
+        return engine
+
+    def reader(self) -> Reader:
+        """The backend that reads likelihoods and vectors; the same loaded model as `generator`."""
+        assert self.open_engine is not None, "this stage was not given a model"
+        engine: Reader = self.open_engine()
         return engine
 
     def trainer(self) -> Trainer:

@@ -56,6 +56,13 @@ def sync_tree(folder: Path) -> None:
         sync_file(Path(where))
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Replace a file at once: a reader sees the old text or the new, never half."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)
+
+
 def tree_files(folder: Path) -> dict[str, Path]:
     """Every file below a folder by its relative name, sorted. A link counts as a file."""
     found = {}

@@ -24,8 +24,9 @@ class Limits:
     """How far `share_short` may rise above the first iteration's."""
     min_share_of_first_median: float | None = 0.3
     """Least `median_words`, as a share of the first iteration's."""
-    max_near_duplicates: float | None = 0.10
-    """Largest `near_duplicates`: share of texts close to another of the same iteration."""
+    max_rise_near_duplicates: float | None = 0.10
+    """How far `near_duplicates`, the share of texts close to another of the same iteration, may rise above the first
+    iteration's."""
     max_near_duplicates_earlier: float | None = 0.20
     """Largest `near_duplicates_earlier`: share of texts close to one of an earlier iteration."""
     min_share_of_first_distinct: float | None = 0.5
@@ -68,10 +69,10 @@ def _measure(name: str, value: float | None, first: float | None, limits: Limits
 def _bounds(name: str, first: float | None, limits: Limits) -> tuple[float | None, float | None]:
     """The least and the largest value a figure may have; at most one of them is set."""
     at_most = {
-        "near_duplicates": limits.max_near_duplicates,
         "near_duplicates_earlier": limits.max_near_duplicates_earlier,
         "saturation": limits.max_saturation,
     }
+    rise_of = {"share_short": limits.max_rise_short, "near_duplicates": limits.max_rise_near_duplicates}
     share_of_first = {
         "median_words": limits.min_share_of_first_median,
         "distinct": limits.min_share_of_first_distinct,
@@ -80,8 +81,8 @@ def _bounds(name: str, first: float | None, limits: Limits) -> tuple[float | Non
     }
     if name in at_most:
         return None, at_most[name]
-    if name == "share_short":
-        rise = limits.max_rise_short
+    if name in rise_of:
+        rise = rise_of[name]
         return None, None if first is None or rise is None else first + rise
     share = share_of_first.get(name)
     return None if first is None or share is None else share * first, None

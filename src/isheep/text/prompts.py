@@ -22,7 +22,8 @@ _EXAMPLES = re.compile(r"^\{examples\}\n", re.MULTILINE)
 class Layout:
     """How one exchange is written down.
 
-    `prompt(i, x)` = before + request + between; the completion that follows it = lead + response + end.
+    `prompt(i, x)` = before + request + between; the completion that follows it = lead + response + end. In a
+    conversation, `again` stands between an answer's end and the next request (empty: a blank line and `before`).
     `lead` belongs to the completion, so that a prompt never ends in a space (tokenizers join it to the next word).
     `end` is the text that closes the answer; empty means the tokenizer's end-of-sequence token does.
     `stops` are texts at which an untuned base model, which never learned to stop, is cut.
@@ -34,10 +35,27 @@ class Layout:
     lead: str = ""
     end: str = ""
     stops: tuple[str, ...] = ()
+    again: str = ""
 
-    def prompt(self, instruction: str, input: str = "") -> str:
-        """The text a model continues with its answer."""
-        return f"{self.before}{request(instruction, input)}{self.between}"
+    def prompt(self, instruction: str, input: str = "", history: Sequence[str] = ()) -> str:
+        """The text a model continues with its answer. `history`: request, answer, request, answer ... said before."""
+        return f"{self._opening(history)}{request(instruction, input)}{self.between}"
+
+    def open_request(self, history: Sequence[str]) -> str:
+        """The text a model continues with the person's next request. Ends in no space, as `lead` says why."""
+        return self._opening(history).rstrip(" ")
+
+    @property
+    def request_stops(self) -> tuple[str, ...]:
+        """Texts that end a request the model writes itself: where the answer would begin, or anything that ends one."""
+        return (self.between.rstrip() or self.between, *self.stop_texts)
+
+    def _opening(self, history: Sequence[str]) -> str:
+        again = self.again or f"\n\n{self.before}"
+        said = zip(history[::2], history[1::2], strict=True)
+        return self.before + "".join(
+            f"{asked}{self.between}{self.completion(answer)}{self.end}{again}" for asked, answer in said
+        )
 
     @property
     def stop_texts(self) -> tuple[str, ...]:
@@ -76,6 +94,7 @@ LAYOUTS: Mapping[str, Layout] = {
             "<|im_end|>\n<|im_start|>assistant\n",
             end="<|im_end|>",
             stops=("<|im_start|>",),
+            again="\n<|im_start|>user\n",
         ),
     )
 }

@@ -1,0 +1,133 @@
+"""The verbs over many runs: `sweep` and `compare`. Thin, like cli.py, and as slow to import anything heavy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from isheep.sweep import LoadedSweep
+
+DEFAULT_STORE = Path("isheep-store")  # = isheep.runs.DEFAULT_STORE, which is too heavy to import for --help
+StoreOption = Annotated[Path, typer.Option("--store", help="Folder that keeps everything that was made.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    app.command()(sweep)
+    app.command()(compare)
+
+
+def sweep(
+    name: Annotated[
+        str | None, typer.Argument(metavar="SWEEP", help="A shipped sweep's name or a path to YAML.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change one setting of every arm."),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    seeds: Annotated[
+        list[int] | None,
+        typer.Option("--seed", help="Run these seeds instead of the sweep's; may be given many times."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", help="Seeds to run side by side, a process each.", min=1)
+    ] = 1,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only show what would run: steps, how many are done, tokens, time.")
+    ] = False,
+    show_list: Annotated[bool, typer.Option("--list", help="List the shipped sweeps.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Run every arm of a sweep with every seed on one store, then compare them.
+
+    Steps that arms have in common are done once. Run the same command again after an interruption: it goes on. An arm
+    that fails by itself (its filter keeps nothing) is reported and the others go on.
+    """
+    from isheep.sweep import load_sweep, run_sweep
+    from isheep.view import terminal
+    from isheep.view_sweep import SweepLive, sweep_list
+
+    console = terminal(stderr=json_)
+    if show_list or name is None:
+        console.print(sweep_list())
+        return
+    loaded = load_sweep(name, overrides or (), seeds)
+    if plan:
+        _plan(loaded, store, json_)
+        return
+    with SweepLive(console, loaded) as live:
+        record = run_sweep(loaded, store, workers, live.tell)
+    _compare(record.arms, loaded.sweep.reference, loaded.sweep.iteration, record.folder, json_)
+    failed = [entry for entry in record.entries if entry.error]
+    for entry in failed:
+        console.print(f"failed: {entry.run}: {entry.error}", style="yellow", markup=False, soft_wrap=True)
+    if failed:
+        sys.exit(4)
+
+
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN RUN ... | SWEEP", help="Two or more runs, or the name of a sweep."),
+    ],
+    store: StoreOption = DEFAULT_STORE,
+    reference: Annotated[
+        str | None, typer.Option("--reference", help="The arm or run the others are compared with.")
+    ] = None,
+    iteration: Annotated[
+        str | None, typer.Option("--iteration", help="Which model of each run: last, best, or a number.")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Compare arms over the same seeds and test questions: paired differences, 95 % intervals, Holm's correction.
+
+    Of runs given one by one, those that differ only in their seed are one arm. Writes compare.html, .csv and .json.
+    """
+    from isheep.compare import arms_of
+    from isheep.runs import open_run
+    from isheep.sweep import open_sweep
+
+    chosen: int | str | None = int(iteration) if iteration and iteration.isdigit() else iteration
+    if len(names) == 1:
+        record = open_sweep(names[0], store)
+        plain = record.definition
+        which = plain["iteration"] if chosen is None else chosen
+        _compare(record.arms, reference or plain["reference"], which, record.folder, json_)
+        return
+    arms = arms_of([open_run(name, store) for name in names])
+    folder = store / "sweeps" / "compare"
+    _compare(arms, reference or next(iter(arms)), "last" if chosen is None else chosen, folder, json_)
+
+
+def _plan(loaded: LoadedSweep, store: Path, json_: bool) -> None:
+    from isheep.view import terminal
+    from isheep.view_sweep import sweep_plan, sweep_plan_rows
+
+    rows = sweep_plan_rows(loaded, store)
+    if json_:
+        typer.echo(json.dumps(rows, indent=1))
+    else:
+        terminal().print(sweep_plan(loaded, rows))
+
+
+def _compare(arms: Any, reference: str, iteration: Any, folder: Path, json_: bool) -> None:
+    from isheep.compare import compare as compare_arms
+    from isheep.compare import write_comparison
+    from isheep.view import terminal
+    from isheep.view_sweep import comparison_table
+
+    found = compare_arms(arms, reference, iteration)
+    page = write_comparison(found, folder)
+    if json_:
+        typer.echo(json.dumps(found.rows(), indent=1, allow_nan=False))
+        return
+    console = terminal()
+    console.print(comparison_table(found))
+    console.print(f"page    {page}", soft_wrap=True)

@@ -1,0 +1,97 @@
+"""What a recipe asks for that cannot be, though every single setting is valid: found before any work starts.
+
+Knows: how the sections of a recipe depend on one another. Each sentence names the setting and the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isheep.backends import ENGINES
+
+if TYPE_CHECKING:
+    from isheep.recipe import Recipe
+
+
+def impossible(recipe: Recipe) -> list[str]:
+    """Every contradiction in a recipe, a sentence each."""
+    return [*_scores(recipe), *_counts(recipe), *_abilities(recipe), *_turns(recipe), *_review(recipe)]
+
+
+def _scores(recipe: Recipe) -> Iterator[str]:
+    """What needs a score where none is given."""
+    chosen = recipe.filter
+    if recipe.assessment.level != "none":
+        return
+    ranks = chosen.keep_fraction is not None or chosen.match is not None
+    if ranks and chosen.by == "score":
+        yield (
+            "filter.by: there is no score to keep the best by, as assessment.level is 'none'; set it to 'random'"
+        )
+    if chosen.threshold is not None and chosen.threshold > 0:
+        yield (
+            f"filter.threshold: there is no score to be above {chosen.threshold:g}, as assessment.level is 'none'; "
+            "set it to 0 (rules only) or null"
+        )
+    if recipe.preferences.samples:
+        yield "preferences.samples: best and worst answers need scores; set assessment.level to 'both'"
+
+
+def _counts(recipe: Recipe) -> Iterator[str]:
+    """Counts that can never be reached."""
+    chosen, count = recipe.filter, recipe.instructions.count
+    share = chosen.keep_fraction
+    answers = count * recipe.responses.samples * recipe.followups.turns
+    most = answers if share is None else round(share * answers)
+    if recipe.iterations and most < chosen.min_kept:
+        kept = f"{most} of {answers}" if share is None else f"{share:g} of {answers}, which is {most},"
+        yield (
+            f"filter.min_kept: {chosen.min_kept} pairs can never be kept, as at most {kept} are; "
+            "raise instructions.count or lower filter.min_kept"
+        )
+    if isinstance(chosen.match, int) and chosen.match > answers:
+        yield f"filter.match: {chosen.match} pairs cannot be kept of {answers}; raise instructions.count"
+    if recipe.preferences.samples == 1:
+        yield "preferences.samples: one answer cannot be best and worst; draw 2 or more"
+    if recipe.preferences.samples and recipe.responses.temperature == 0:
+        yield "preferences.samples: at responses.temperature 0 all answers are the same; raise it"
+
+
+def _abilities(recipe: Recipe) -> Iterator[str]:
+    """What the chosen engine cannot do."""
+    engine = recipe.backend.engine
+    can = ENGINES[engine].can
+    able = ", ".join(name for name, entry in ENGINES.items() if "read" in entry.can)
+    if "score" not in can and recipe.assessment.level != "none" and recipe.assessment.reading == "expected":
+        yield (
+            f"assessment.reading: the engine {engine!r} gives no probabilities to expect a score from; "
+            "set it to 'sampled'"
+        )
+    if "read" not in can and recipe.filter.needs_likelihood:
+        name = "ppl" if recipe.filter.ppl else "density.choose"
+        yield f"filter.{name}: the engine {engine!r} gives no likelihoods; engines that do: {able}"
+    if "read" not in can and recipe.filter.density:
+        yield f"filter.density: the engine {engine!r} gives no hidden states; engines that do: {able}"
+
+
+def _turns(recipe: Recipe) -> Iterator[str]:
+    if recipe.followups.turns > 1 and recipe.responses.samples > 1:
+        yield "followups.turns: a conversation goes on from one answer; set responses.samples to 1"
+
+
+def _review(recipe: Recipe) -> Iterator[str]:
+    """A stop rule or a choice of the best that has nothing to go by."""
+    review, tasks = recipe.review, [Path(task).stem for task in recipe.evaluate.tasks]
+    if review.until == "fixed" and review.keep == "last":
+        return
+    setting = "until" if review.until != "fixed" else "keep"
+    if not tasks:
+        yield (
+            f"review.{setting}: {getattr(review, setting)!r} needs a held-out evaluation; name one in evaluate.tasks"
+        )
+    elif review.on is not None and review.on not in tasks:
+        yield f"review.on: no evaluation {review.on!r}; declared in evaluate.tasks: {', '.join(tasks)}"
+    if review.decoding not in recipe.evaluate.decodings:
+        yield f"review.decoding: {review.decoding!r} is not among evaluate.decodings"

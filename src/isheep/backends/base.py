@@ -227,7 +227,8 @@ class Reader(Backend, Protocol):
 
         The first token of a text is predicted from its prompt, so a text of one token has a likelihood. The prompt's
         own first token is predicted only where the tokenizer puts a begin token before it; else it is not counted.
-        The end token is not part of the text. A passage too long for the model, or an empty text, has 0 text tokens.
+        The end token is not part of the text. A passage too long for the model, or with an empty text, is not read:
+        all its numbers are 0.
         Same contract on `skip` and batches as generate.
         """
         ...
@@ -235,7 +236,11 @@ class Reader(Backend, Protocol):
     def embed(
         self, passages: Sequence[Passage], pooling: Literal["mean", "last"], skip: Collection[str] = ()
     ) -> Iterator[Embedding]:
-        """Vector of each whole passage, prompt and text: the last hidden states' mean, or the last token's."""
+        """Vector of each whole passage, prompt and text: the last hidden states' mean, or the last token's.
+
+        The hidden states are those behind the final norm, the ones the next token is told from. Same contract on
+        `skip` and batches as generate.
+        """
         ...
 
 

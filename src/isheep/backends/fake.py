@@ -14,10 +14,16 @@ import random
 import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from isheep.backends.base import (
     Choice,
+    Embedding,
     ModelSpec,
+    Passage,
     Query,
     Request,
     Runtime,
@@ -25,7 +31,7 @@ from isheep.backends.base import (
 )
 from isheep.backends.names import named_layout
 from isheep.errors import BackendError
-from isheep.records import Completion
+from isheep.records import Completion, Likelihood
 from isheep.text.prompts import Layout
 
 _OPEN_LIST = re.compile(r"(?:^|\n)(\d+)\. Task:\s*$")
@@ -79,11 +85,18 @@ _ENDS = (
 #: A context no shipped prompt fills.
 CONTEXT = 4096
 
+#: Parameters it claims to have, so that an estimate made of them can be checked by hand.
+PARAMETERS = 1000
+
+#: Numbers in a vector.
+WIDTH = 16
+
 
 class FakeEngine:
-    """Writes and scores from hashes of (model, prompt, seed)."""
+    """Writes, scores and reads from hashes of (model, text, seed)."""
 
     device_name = "none"
+    parameters: int | None = PARAMETERS
 
     def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
         self._model = f"{model.name or model.base}\x1f{adapter_digest(model.adapter)}"
@@ -107,6 +120,18 @@ class FakeEngine:
         for query in sorted(queries, key=lambda q: (len(q.prompt), q.id)):
             if query.id not in skip:
                 yield self._choose(query)
+
+    def likelihood(self, passages: Sequence[Passage], skip: Collection[str] = ()) -> Iterator[Likelihood]:
+        for passage in passages:
+            if passage.id not in skip:
+                yield self._likelihood(passage)
+
+    def embed(
+        self, passages: Sequence[Passage], pooling: Literal["mean", "last"], skip: Collection[str] = ()
+    ) -> Iterator[Embedding]:
+        for passage in passages:
+            if passage.id not in skip:
+                yield Embedding(passage.id, self._vector(passage, pooling))
 
     def close(self) -> None:
         pass
@@ -136,6 +161,30 @@ class FakeEngine:
             mass=rng.uniform(0.6, 1.0),
             prompt_tokens=len(tokens_of(query.prompt)),
         )
+
+    def _likelihood(self, passage: Passage) -> Likelihood:
+        """Perplexities mostly between 5 and 100; a prompt's does not depend on the text behind it."""
+        if not _readable(passage):
+            return Likelihood(passage.id, 0.0, 0, 0.0, 0)
+        prompt, text = len(tokens_of(passage.prompt)), len(tokens_of(passage.text))
+        before = _rng(self._model, passage.prompt, "likelihood").uniform(1.5, 4.7)
+        after = _rng(self._model, passage.prompt, passage.text, "likelihood").uniform(1.5, 4.7)
+        return Likelihood(passage.id, -before * prompt, prompt, -after * text, text)
+
+    def _vector(self, passage: Passage, pooling: str) -> NDArray[np.float32]:
+        """Around a centre that belongs to the first known topic of the whole text, or else to its longest word."""
+        if not _readable(passage):
+            return np.zeros(WIDTH, np.float32)
+        words = re.findall(r"\w+", (passage.prompt + passage.text).lower()) or [""]
+        word = next((w for w in words if w in _TOPICS), max(words, key=len))
+        centre, own = _rng("topic", word), _rng(self._model, passage.prompt, passage.text, pooling)
+        vector = np.array([centre.gauss() + 0.3 * own.gauss() for _ in range(WIDTH)], np.float32)
+        vector /= np.linalg.norm(vector)
+        return vector
+
+
+def _readable(passage: Passage) -> bool:
+    return 0 < len(tokens_of(passage.text)) <= CONTEXT - len(tokens_of(passage.prompt))
 
 
 def layout_named(name: str) -> Layout:
@@ -195,10 +244,12 @@ def _sentence(rng: random.Random) -> str:
 
 
 def _cut(tokens: list[str], endless: bool, sampling: Sampling) -> tuple[str, str, bool]:
-    """(text, finish, ended) after the token limit and the stop texts."""
+    """(text, finish, ended) after the token limit, the stop texts and the pattern."""
     fits = len(tokens) < sampling.max_tokens and not endless
     text = "".join(tokens[: sampling.max_tokens])
     found = [at for stop in sampling.stops if stop and (at := text.find(stop)) >= 0]
+    if sampling.until and (match := re.search(sampling.until, text)):
+        found.append(match.end())
     if found:
         return text[: min(found)], "stop", False
     return text, "stop" if fits else "length", fits

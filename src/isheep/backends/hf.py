@@ -1,4 +1,4 @@
-"""Any causal LM of transformers as an engine: writes and scores, on a CPU or a GPU.
+"""Any causal LM of transformers as an engine: writes, scores and reads, on a CPU or a GPU.
 
 Batches are planned over all requests, sorted by length, and run whole or not at all; each request draws its random
 numbers from its own seed. So neither the batch, nor the order, nor an interruption changes a text.
@@ -7,19 +7,21 @@ numbers from its own seed. So neither the batch, nor the order, nor an interrupt
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
-from isheep.backends import hf_load, hf_score
-from isheep.backends.base import Choice, ModelSpec, Query, Request, Runtime, Sampling
+from isheep.backends import hf_load, hf_read, hf_score
+from isheep.backends.base import Choice, Embedding, ModelSpec, Passage, Query, Request, Runtime, Sampling
 from isheep.backends.hf_batches import Halving, plan
 from isheep.backends.hf_decode import Runner
+from isheep.backends.hf_ending import Ending
 from isheep.backends.hf_layout import resolve
 from isheep.backends.hf_sampling import draw, uniforms
-from isheep.backends.hf_text import Decoder, encode_prompts, special_id
-from isheep.records import Completion
+from isheep.backends.hf_text import Decoder, encode_prompts
+from isheep.records import Completion, Likelihood
 from isheep.text.prompts import Layout
 
 
@@ -33,6 +35,8 @@ class HFEngine:
         self.tokenizer: Any = hf_load.load_tokenizer(model)
         base = hf_load.load_model(model, device, hf_load.pick_dtype(model.dtype, device))
         self.model: Any = hf_load.add_adapter(base, model)
+        # Shared ones once; an adapter merged in memory adds none, as it costs nothing to run.
+        self.parameters: int | None = sum(p.numel() for p in self.model.parameters())
         self._context = hf_load.context_length(self.model)
         self._runner = Runner(self.model, self.tokenizer.pad_token_id)
         self._decoder = Decoder(self.tokenizer)
@@ -58,14 +62,13 @@ class HFEngine:
             elif request.id not in skip:
                 yield Completion(request.id, "", "too_long", len(prompts[n]), 0)
         for sampling in sorted(groups, key=repr):
-            ends = self._end_ids(sampling.stops)
-            stops = tuple(s for s in sampling.stops if s and special_id(self.tokenizer, s) is None)
+            ending = Ending(sampling, self.model, self.tokenizer, self._decoder)
             yield from self._batches(
                 requests,
                 prompts,
                 groups[sampling],
                 skip,
-                lambda part, s=sampling, e=ends, t=stops: self._write(requests, prompts, part, s, e, t),
+                lambda part, s=sampling, e=ending: self._write(requests, prompts, part, s, e),
             )
 
     def score(self, queries: Sequence[Query], skip: Collection[str] = ()) -> Iterator[Choice]:
@@ -85,15 +88,46 @@ class HFEngine:
 
         yield from self._batches(queries, prompts, fitting, skip, work)
 
+    def likelihood(self, passages: Sequence[Passage], skip: Collection[str] = ()) -> Iterator[Likelihood]:
+        yield from self._read(passages, skip, hf_read.likelihoods, hf_read.no_likelihood)
+
+    def embed(
+        self, passages: Sequence[Passage], pooling: hf_read.Pooling, skip: Collection[str] = ()
+    ) -> Iterator[Embedding]:
+        read = partial(hf_read.embeddings, pooling=pooling)
+        yield from self._read(passages, skip, read, partial(hf_read.no_embedding, self._runner))
+
     def close(self) -> None:
         self.model = self._runner = None  # type: ignore[assignment]
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
+    def _read(
+        self,
+        passages: Sequence[Passage],
+        skip: Collection[str],
+        read: Callable[[Runner, Sequence[str], Sequence[hf_read.Tokens]], list[Any]],
+        nothing: Callable[[str], Any],
+    ) -> Iterator[Any]:
+        """What `read` finds in the passages that can be read, and `nothing` for the others."""
+        rows = hf_read.tokenise(self.tokenizer, passages)
+        fitting: list[int] = []
+        for n, passage in enumerate(passages):
+            if rows[n].text and len(rows[n].ids) <= self.context:
+                fitting.append(n)
+            elif passage.id not in skip:
+                yield nothing(passage.id)
+
+        def work(part: Sequence[int]) -> list[Any]:
+            with torch.inference_mode():
+                return read(self._runner, [passages[n].id for n in part], [rows[n] for n in part])
+
+        yield from self._batches(passages, [row.ids for row in rows], fitting, skip, work)
+
     def _batches(
         self,
-        items: Sequence[Request] | Sequence[Query],
+        items: Sequence[Request] | Sequence[Query] | Sequence[Passage],
         prompts: Sequence[list[int]],
         chosen: Sequence[int],
         skip: Collection[str],
@@ -114,61 +148,25 @@ class HFEngine:
         prompts: Sequence[list[int]],
         part: Sequence[int],
         sampling: Sampling,
-        ends: set[int],
-        stops: tuple[str, ...],
+        ending: Ending,
     ) -> list[Completion]:
         rows = [prompts[n] for n in part]
         limits = [self._limit(len(row), sampling.max_tokens) for row in rows]
         numbers = uniforms([requests[n].seed for n in part], max(limits))
-        size = self.model.get_input_embeddings().weight.shape[0]
-        telling = self._decoder.may_complete(stops, size) if stops else []
-
-        def done(row: int, written: list[int]) -> bool:
-            if written[-1] in ends:
-                return True
-            return (
-                bool(stops) and telling[written[-1]] and _find(self._decoder.text(written), stops) is not None
-            )
-
         with torch.inference_mode():
             written = self._runner.decode(
-                rows, limits, lambda logits, alive, step: draw(logits, sampling, numbers[alive, step]), done
+                rows,
+                limits,
+                lambda logits, alive, step: draw(logits, sampling, numbers[alive, step]),
+                lambda row, tokens: ending.reached(tokens),
             )
         return [
-            self._completion(requests[n].id, len(row), tokens, ends, stops)
+            ending.completion(requests[n].id, len(row), tokens)
             for n, row, tokens in zip(part, rows, written, strict=True)
         ]
 
-    def _completion(
-        self, id: str, prompt: int, tokens: list[int], ends: set[int], stops: tuple[str, ...]
-    ) -> Completion:
-        text = self._decoder.text(tokens)
-        cut = _find(text, stops)
-        ended = cut is None and tokens[-1] in ends
-        return Completion(
-            id=id,
-            text=text if cut is None else text[:cut],
-            finish="length" if cut is None and not ended else "stop",
-            prompt_tokens=prompt,
-            tokens=len(tokens),
-            ended=ended,
-        )
-
-    def _end_ids(self, stops: Sequence[str]) -> set[int]:
-        """Tokens that end a turn: the model's own, the tokenizer's, and stops that are one special token."""
-        own = self.model.generation_config.eos_token_id
-        ends = {*(own if isinstance(own, list) else [own]), self.tokenizer.eos_token_id}
-        ends |= {special_id(self.tokenizer, stop) for stop in stops}
-        return {int(end) for end in ends if end is not None}
-
     def _limit(self, prompt: int, wanted: int) -> int:
         return min(wanted, self._context - prompt)
-
-
-def _find(text: str, stops: Sequence[str]) -> int | None:
-    """Where the earliest stop text begins."""
-    found = [at for stop in stops if (at := text.find(stop)) >= 0]
-    return min(found, default=None)
 
 
 def _choice(query: Query, values: Sequence[float], prompt_tokens: int) -> Choice:

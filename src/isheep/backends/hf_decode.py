@@ -1,13 +1,13 @@
-"""The decode loop over a transformers model: prefill once, then one token per row and step.
+"""Running a transformers model over token ids: the decode loop, and plain reading.
 
-It does what `model.generate` does when greedy, token for token, and three things more: the beginning that all prompts
-of a batch share is computed once, rows that are finished leave the batch, and drawing is handed in by the caller.
+The loop does what `model.generate` does when greedy, token for token, and three things more: the beginning that all
+prompts of a batch share is computed once, finished rows leave the batch, and drawing is handed in by the caller.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,10 @@ class Runner:
         self._keep = "logits_to_keep" in accepted
         self.device: torch.device = inner.device
         self._config = inner.config
+        # The adapter's layers sit inside it, so it is the adapted model without its output layer.
+        self._body = inner.base_model
+        #: Rows and columns of the output layer: tokens it knows, features of a last hidden state.
+        self.vocabulary, self.width = map(int, inner.get_output_embeddings().weight.shape)
 
     def prefill(self, rows: Sequence[list[int]], keep: int = 1, room: int = 0) -> Prefilled:
         """Run the prompts, padded on the left; keep the logits of the last `keep` positions."""
@@ -97,6 +101,24 @@ class Runner:
             logits = self._forward(tokens.unsqueeze(1), seen, lengths.unsqueeze(1), cache, 1)[:, -1]
             lengths = lengths + 1
         return written
+
+    def logits(self, ids: Tensor, size: int) -> Iterator[tuple[int, Tensor]]:
+        """Logits of every position of rows padded on the right, `size` positions at a time: (first position, logits).
+
+        Nothing real stands behind the padding, so a causal model needs no mask. Between the parts the key-value cache
+        carries what was read; a model whose cache is not plain attention is read in one part.
+        """
+        width = ids.shape[1]
+        cache = make_cache(self._config, room=width)
+        step = min(size, width) if is_plain(cache) else width
+        for at in range(0, width, step):
+            yield at, self._forward(ids[:, at : at + step], None, None, cache, 0)
+
+    def hidden(self, ids: Tensor) -> Tensor:
+        """Last hidden states, behind the final norm, of rows padded on the right: [row, position, feature]."""
+        out = self._body(input_ids=ids, use_cache=False, return_dict=True)
+        states: Tensor = out.last_hidden_state
+        return states
 
     def _forward(
         self, ids: Tensor, mask: Tensor | None, positions: Tensor | None, cache: Any, keep: int

@@ -1,12 +1,13 @@
 """Reading lists and ratings: never raises, ends items only where an item ends, never invents a rating."""
 
+import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from isheep.text.parse import ParsedTask, parse_rating, parse_task_list, stop_text
+from isheep.text.parse import RATING_DONE, ParsedTask, parse_rating, parse_task_list, stop_text
 from isheep.text.prompts import list_item, task_list
 
 ANY_TEXT = st.text(st.characters())  # lone surrogates and control characters too
@@ -289,3 +290,135 @@ def test_every_rating_in_range_is_read_in_every_form(tenths: int, form: str) -> 
 @given(st.integers())
 def test_whole_numbers_out_of_range_are_never_read(number: int) -> None:
     assert parse_rating(f"{number}||because") == (number if 1 <= number <= 10 else None)
+
+
+# ---------------------------------------------------------------- a rating that is settled before its text ends
+
+
+def cut(text: str) -> str | None:
+    """What an engine keeps of a completion it stops at RATING_DONE; None where it never stops."""
+    match = re.search(RATING_DONE, text)
+    return text[: match.end()] if match else None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("8||because it is right", "8"),
+        (" 8 || because", " 8"),
+        ("10 || because", "10"),
+        ("8.5 || because", "8.5"),
+        ("**8** is my score", "**8"),
+        ("8, as it is right", "8"),
+        ("8: good", "8"),
+        ("8 - good", "8"),
+        ("8 because it is right", "8"),
+        ("8\nThe answer is right", "8"),
+        ("8\n\nAnd then", None),  # may become "and 9"
+        ("8\n\nAn answer", "8"),
+        ("8分，因为", "8"),
+        ("8/10 for this", "8/10"),
+        ("8 out of 10, for this", "8 out of 10"),
+        ("I say 8/10 because", "I say 8/10"),
+        ("On a scale (1-10) I say 8/10 because", "On a scale (1-10) I say 8/10"),
+        # not settled: the number, or what it is a part of, may go on
+        ("8", None),
+        ("1", None),
+        ("10", None),
+        ("8.", None),
+        ("8.5", None),
+        ("8 ", None),
+        ("8\n", None),
+        ("8/1", None),
+        ("8/10", None),
+        ("8/100 of it", None),
+        # no rating, or one that a later form may overrule
+        ("8. The answer is right", None),  # may become a numbered list
+        ("8 The answer is right", None),  # "... so 9/10" would decide
+        ("Score: 8\n", None),
+        ("between 7 and 8, I think", None),
+        ("7-8, I think", None),
+        ("7 to 8, I think", None),
+        ("1-10: it is", None),
+        ("1 to 10/10 is the scale", None),
+        ("4/5, I think", None),
+        ("3 errors, so 7/10 for it", None),
+    ],
+)
+def test_where_a_rating_is_settled(text: str, kept: str | None) -> None:
+    assert cut(text) == kept
+
+
+_JOINTS = [
+    ".",
+    ",",
+    ":",
+    " ",
+    "\n",
+    "\r",
+    "\t",
+    "/",
+    "||",
+    "*",
+    "_",
+    "%",
+    "+",
+    "−",
+    "-",
+    "–",
+    "—",
+    "~",
+    "(",
+    "<",
+    "²",
+]
+_WORDS = [
+    "to",
+    " and ",
+    "or",
+    "stars",
+    "point",
+    "s",
+    " because ",
+    "分",
+    "T",
+    "The ",
+    "a",
+    "an",
+    "o",
+    "out",
+    "p",
+    "ſtars",
+]
+_RATINGS = [
+    "1",
+    "5",
+    "7",
+    "8",
+    "10",
+    "/10",
+    " of ",
+    " out of ",
+    "(1-10)",
+    "1 to 10",
+    "1-10",
+    "Score: ",
+    "\n2. ",
+]
+RATING_PIECES = st.lists(st.sampled_from(_JOINTS + _WORDS + _RATINGS), max_size=9).map("".join)
+
+
+@settings(max_examples=1500)
+@given(st.sampled_from(["", "8", "10", "7.5", " (", "**9", "x 8/10"]), RATING_PIECES | ANY_TEXT)
+@example("8", "\n- 9")
+@example("8", "(1 to 10)9")
+@example("8", ".(1-10)\n2. x")
+@example("", "Score: 8, or 9/10 ")
+@example("", "x 8 (1-10)/10 and 7/10 ")
+def test_a_settled_rating_is_that_of_the_whole_text(start: str, rest: str) -> None:
+    text = start + rest
+    kept = cut(text)
+    if kept is not None:
+        assert parse_rating(kept) == parse_rating(text)
+        # An engine looks at the text while it grows: it must stop at the same place as soon as it stops at all.
+        assert {cut(text[:end]) for end in range(len(text) + 1)} == {None, kept}

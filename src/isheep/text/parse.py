@@ -161,6 +161,37 @@ _NAMED = re.compile(
 _ALONE = re.compile(r"\s*(?:$|\n|[^\w\s]|points?\b|stars?\b|because\b|分)", re.IGNORECASE)
 _LIST = re.compile(r"\s*[0-9]+\.\s.*^[ \t]*[0-9]+\.\s", re.DOTALL | re.MULTILINE)
 
+# What a completion must hold for its rating to be settled, whatever follows. Every condition asks for a character that
+# is there: a text that is still being written must never match by what it does not yet hold.
+_START = rf"\A\s*[{re.escape(_MARKUP)} \n\t]*"
+_SETTLED = r"""(?=
+    \s* (?: [^\w\s.,:()%/~\-–—]            # "8||", "**8**", "8;"
+          | \( (?!1) \S                     # "8 (good", not "8 (1-10)"
+          | [,:] [^0-9(]                    # "8, as", "8: good", not "8,5" or "8:1"
+          | \. [^\s0-9(]                    # "8.**", not "8.5"; "8. The" may yet become a numbered list
+          | [~/\-–—] \s* [^\s0-9(]          # "8 - good", not "8-9" or "8/5"
+          | 分 )
+  | \s+ because \W
+  | [^\S\n]* \n \s* (?: [^\W\d_taops] | t[^o] | a[^n] | an[^d] | o[^rfu] | s[^t] | p[^o] )
+)"""  # the last: a sentence on the next line, but not "to 9", "and 9", "or 9", "out of 5", "stars", "points"
+_OF_TEN_SEEN = (
+    r"""\s* (?:stars?|points?)? \s* (?: / | (?:out\s+)? of\b ) \s* 10 (?= [^\w/.,] | [.,][^0-9] )"""
+)
+#: Any text up to a rating, its mentions of the scale read as such; not a text that begins with a number of its own.
+_BEFORE = rf"\A (?! [\s{re.escape(_MARKUP)}]* [0-9] ) (?: {_SCALE.pattern} | (?!{_SCALE.pattern}) [\s\S] )*?"
+
+#: A regular expression: cut right after its first match, a completion still reads the same to `parse_rating`.
+#:
+#: It waits for the character that settles a number ("1" may become "10", "8" become "8.5", "8/10" or "8 to 9"), and it
+#: never matches what a later form may overrule ("Score: 8" gives way to a "9/10" behind it): such texts run on to a stop
+#: or the token limit. So it knows "8||", "8, because", "8" before a line of words, "... 8/10 ", not all that can be read.
+RATING_DONE = "(?ix)" + "|".join(
+    (
+        rf"{_START}[0-9]+(?:\.[0-9]+)?{_SETTLED}",
+        rf"(?:{_START}|{_BEFORE}){_NUMBER}{_OF_TEN_SEEN}",
+    )
+)
+
 
 def parse_rating(text: str) -> float | None:
     """The rating a judge wrote, from 1 to 10, or None when it cannot be told.

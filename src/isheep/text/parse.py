@@ -182,9 +182,9 @@ _BEFORE = rf"\A (?! [\s{re.escape(_MARKUP)}]* [0-9] ) (?: {_SCALE.pattern} | (?!
 
 #: A regular expression: cut right after its first match, a completion still reads the same to `parse_rating`.
 #:
-#: It waits for the character that settles a number ("1" may become "10", "8" become "8.5", "8/10" or "8 to 9"), and it
-#: never matches what a later form may overrule ("Score: 8" gives way to a "9/10" behind it): such texts run on to a stop
-#: or the token limit. So it knows "8||", "8, because", "8" before a line of words, "... 8/10 ", not all that can be read.
+#: It waits for the character that settles a number ("1" may become "10", "8" become "8.5", "8/10" or "8 to 9"), and
+#: never matches what a later form may overrule ("Score: 8" gives way to a "9/10" behind it): such texts run on to a
+#: stop or the token limit. It knows "8||", "8, because", "8" above a line of words and "... 8/10 ", not all forms.
 RATING_DONE = "(?ix)" + "|".join(
     (
         rf"{_START}[0-9]+(?:\.[0-9]+)?{_SETTLED}",

@@ -1,7 +1,8 @@
 """The collapse guard: figures of an iteration held to limits, most of them relative to the run's first iteration.
 
 Knows: numbers with names. A model trained on its own answers may write ever shorter, ever more alike ones; the authors'
-own data did so from the fourth iteration on. Relative limits let a world of one-word answers be what it is.
+own data did so from the fourth iteration on. Relative limits let a world of one-word answers, asked for in few
+phrasings, be what it is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from isheep.records import Measure
 
 #: Added to a limit against rounding: a figure that equals it does not break it.
 _SLACK = 1e-9
+#: Where from the start this share of answers is short, tasks ask for short ones, and more of them are no sign.
+MOSTLY_SHORT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Limits:
     speak at 3, where their answers fell to 15 words and a third of them became near-duplicates."""
 
     max_rise_short: float | None = 0.15
-    """How far `share_short` may rise above the first iteration's."""
+    """How far `share_short` may rise above the first iteration's, where that is below MOSTLY_SHORT."""
     min_share_of_first_median: float | None = 0.3
     """Least `median_words`, as a share of the first iteration's."""
     max_rise_near_duplicates: float | None = 0.10
@@ -81,6 +84,8 @@ def _bounds(name: str, first: float | None, limits: Limits) -> tuple[float | Non
     }
     if name in at_most:
         return None, at_most[name]
+    if name == "share_short" and first is not None and first >= MOSTLY_SHORT:
+        return None, None
     if name in rise_of:
         rise = rise_of[name]
         return None, None if first is None or rise is None else first + rise

@@ -282,6 +282,19 @@ def test_parameters_are_those_of_base_and_adapter(start: Given, tmp_path: Path) 
     assert before == (base if start.adapter is None else base + adapter)
 
 
+def test_what_the_base_is_called_is_not_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An adapter names its base as others know it; that name may be anybody's on the hub."""
+    monkeypatch.setattr(
+        "peft.utils.save_and_load.check_file_exists_on_hf_hub", lambda *args: pytest.fail("looked up")
+    )
+    start = _given(tmp_path, "adapter")
+    config = Path(str(start.adapter)) / "adapter_config.json"
+    config.write_text(config.read_text().replace(str(start.base), "lamb"))
+    _interrupted(start, tmp_path / "out", 5)
+    start.prefer(tmp_path / "out")
+    assert str(start.base) in (tmp_path / "out" / "adapter" / "adapter_config.json").read_text()
+
+
 def _of_the_world(layout: Layout) -> list[Preferred]:
     """A right answer against the family's typical mistake, or the answer to another question."""
     rng, found = Random(3), []

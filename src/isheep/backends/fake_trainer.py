@@ -65,7 +65,7 @@ def _pretend(texts: Sequence[tuple[str, ...]], spec: TrainSpec, first: float, pr
     steps = max(1, math.ceil(per_epoch * spec.epochs))
     losses = []
     for step in range(1, steps + 1):
-        losses.append((step, round(first / 7 * (1 + 6 * math.exp(-3.0 * step / steps)), 6)))
+        losses.append((step, round(first / 7 * (1 + 6 * math.exp(-3.0 * (step - 1) / steps)), 6)))
         progress(step, steps)
     return Trained(
         losses=tuple(losses),

@@ -114,6 +114,9 @@ class TRLTrainer:
         """The base with the adapter to train: the one the model came with, or a fresh one."""
         if self._spec.adapter is not None:
             model = hf_load.add_adapter(base, self._spec, trainable=True)
+            # Its files may name the base by what it is called elsewhere; PEFT looks for that at every checkpoint, and
+            # on the hub if need be.
+            model.peft_config["default"].base_model_name_or_path = self._spec.base
         else:
             untrained = untrained_tokens(self._tokenizer, base, layout)
             set_seed(spec.seed)

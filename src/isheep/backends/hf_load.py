@@ -68,9 +68,9 @@ def prepare(runtime: Runtime) -> torch.device:
 
 
 def describe_device(device: torch.device) -> str:
-    """What a manifest says of the device: its kind, and its name or the number of threads."""
+    """What a manifest says of the device: its kind (and number, where one was asked for), its name or its threads."""
     if device.type == "cuda":
-        return f"cuda: {torch.cuda.get_device_name(device)}"
+        return f"{device}: {torch.cuda.get_device_name(device)}"
     return f"cpu: {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
 
 

@@ -5,9 +5,12 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from isheep.errors import RecipeError
-from isheep.files import PACKAGE, shipped
+from isheep.files import LAMB_MODEL, PACKAGE, shipped
+from isheep.lamb import world
+from isheep.lamb.packing import CONTEXT
 from isheep.text.prompts import (
     CHATML_SYSTEM,
     LAYOUTS,
@@ -20,6 +23,7 @@ from isheep.text.prompts import (
     request,
     task_list,
 )
+from isheep.text.tasks import parse_lines
 
 TEXT = st.text(min_size=1).filter(str.strip)
 
@@ -225,13 +229,18 @@ def test_the_sets_of_the_paper_are_shipped_for_any_model_and_for_lamb() -> None:
     assert set(_SETS) == {"simple", "combined", "icl", "lamb", "lamb_simple", "lamb_combined", "lamb_icl"}
 
 
+def judge_set(name: str, scale: str) -> tuple[str, tuple[ScoredExample, ...]]:
+    """A shipped set's template for a scale, and its examples if it has any."""
+    folder = PACKAGE / "prompts/judge" / name
+    shown = folder / "examples.jsonl"
+    examples = read_examples(shown.read_text(encoding="utf-8")) if shown.is_file() else ()
+    return (folder / f"{scale}.txt").read_text(encoding="utf-8"), examples
+
+
 @pytest.mark.parametrize("scale", ["quality", "following"])
 @pytest.mark.parametrize("name", _SETS)
 def test_every_set_asks_for_its_scale_and_ends_where_the_score_begins(name: str, scale: str) -> None:
-    folder = PACKAGE / "prompts" / "judge" / name
-    shown = folder / "examples.jsonl"
-    examples = read_examples(shown.read_text(encoding="utf-8")) if shown.is_file() else ()
-    template = (folder / f"{scale}.txt").read_text(encoding="utf-8")
+    template, examples = judge_set(name, scale)
     text = judge_text(template, "Name the capital.", "Peru", "Lima", examples, scale)
     assert fields(template) == {"request", "response"} | ({"examples"} if "icl" in name else set())
     assert bool(examples) == ("icl" in name)
@@ -240,8 +249,39 @@ def test_every_set_asks_for_its_scale_and_ends_where_the_score_begins(name: str,
 
 
 def test_the_examples_are_of_many_scores() -> None:
-    examples = read_examples((PACKAGE / "prompts/judge/icl/examples.jsonl").read_text(encoding="utf-8"))
+    _, examples = judge_set("icl", "quality")
     assert len(examples) >= 8
     for scale in ("quality", "following"):
         assert len({example.score(scale) for example in examples}) >= 6
     assert any(example.quality != example.following for example in examples), "the scales are two things"
+
+
+def test_lambs_examples_are_seed_tasks_marked_by_the_truth() -> None:
+    """What a model is shown must not be what it is tested on, and the marks must say which answers are right."""
+    seeds, problems = parse_lines((PACKAGE / "seeds/lamb.jsonl").read_text(encoding="utf-8").splitlines())
+    assert not problems
+    known = {(task.instruction, task.input) for task in seeds}
+    for e in judge_set("lamb_icl", "quality")[1]:
+        assert (e.instruction, e.input) in known
+        assert not world.is_held_out(e.instruction, e.input)
+        assert (e.quality > 5) == world.check(e.instruction, e.input, e.response)
+
+
+@pytest.mark.parametrize("name", ["lamb", "lamb_simple", "lamb_combined", "lamb_icl"])
+def test_lambs_judging_prompts_leave_room_in_its_context(name: str) -> None:
+    tokenizer = Tokenizer.from_file(str(LAMB_MODEL / "tokenizer.json"))
+    for scale in ("quality", "following"):
+        template, examples = judge_set(name, scale)
+        text = judge_text(template, "", "", "", examples, scale)
+        assert len(tokenizer.encode(text).ids) < CONTEXT - 100, "a pair of this world takes some 20 tokens"
+
+
+# ---------------------------------------------------------------- principles
+
+
+@pytest.mark.parametrize("name", ["general", "lamb"])
+def test_principles_stand_before_the_request(name: str) -> None:
+    template = shipped("prompts/principles", ".txt")[name].read_text(encoding="utf-8").strip()
+    assert fields(template) == {"request"}
+    assert len(template.splitlines()) > 4
+    assert fill(template, request="Say hello.").endswith("Say hello.")

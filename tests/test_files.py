@@ -11,7 +11,8 @@ from isheep.files import LAMB_MODEL, PACKAGE, is_folder, locate, model_path, shi
 
 def test_shipped_names() -> None:
     assert {"general", "lamb"} <= set(shipped("seeds", ".jsonl"))
-    assert {"general", "lamb"} <= set(shipped("prompts", "/quality.txt"))
+    assert {"general", "lamb"} <= set(shipped("prompts", "/instructions.txt"))
+    assert {"combined", "lamb"} <= set(shipped("prompts/judge", "/quality.txt"))
     for name, path in shipped("prompts", "/instructions.txt").items():
         assert path == PACKAGE / "prompts" / name / "instructions.txt"
         assert path.is_file()

@@ -31,8 +31,9 @@ _LIST_WEIGHTS = tuple(3.0 if f.open else 0.6 for f in FAMILIES)
 
 @cache
 def prompt_file(name: str) -> str:
-    """A shipped prompt file in lamb's words."""
-    return (resources.files("isheep") / "prompts" / "lamb" / f"{name}.txt").read_text("utf-8").strip()
+    """A shipped prompt file in lamb's words: that of task lists, or the judge's for a scale."""
+    folder = "lamb" if name == "instructions" else "judge/lamb"
+    return (resources.files("isheep") / "prompts" / folder / f"{name}.txt").read_text("utf-8").strip()
 
 
 def _known(text: str) -> str:

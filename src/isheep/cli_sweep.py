@@ -90,9 +90,8 @@ def compare(
 
     Of runs given one by one, those that differ only in their seed are one arm. Writes compare.html, .csv and .json.
     """
-    from isheep.compare import arms_of
     from isheep.runs import open_run
-    from isheep.sweep import open_sweep
+    from isheep.sweep import arms_of, open_sweep
 
     chosen: int | str | None = int(iteration) if iteration and iteration.isdigit() else iteration
     if len(names) == 1:
@@ -123,7 +122,7 @@ def _compare(arms: Any, reference: str, iteration: Any, folder: Path, json_: boo
     from isheep.view import terminal
     from isheep.view_sweep import comparison_table
 
-    found = compare_arms(arms, reference, iteration)
+    found = compare_arms(arms, reference, iteration=iteration)
     page = write_comparison(found, folder)
     if json_:
         typer.echo(json.dumps(found.rows(), indent=1, allow_nan=False))

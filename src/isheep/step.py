@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from isheep.backends import open_engine, open_trainer
 from isheep.backends.base import ModelSpec, Runtime
+from isheep.backends.energy import Meter
 from isheep.errors import StoreError
 from isheep.plan import Step, StepRef
 from isheep.records import ModelRef, Record
@@ -58,7 +59,7 @@ def do_step(step: Step, store: Store, runtime: Runtime, tell: Listener) -> Artif
         resumed = len(claim.journal) > 0
         with _Bench(step, store, runtime, claim, tell) as bench:
             _work(bench.context(), step, claim)
-            device, parameters = bench.device, bench.parameters
+            device, parameters, joules = bench.device, bench.parameters, bench.joules()
         seconds = round(time.monotonic() - clock, 3)
         manifest = {
             "name": step.name,
@@ -71,6 +72,7 @@ def do_step(step: Step, store: Store, runtime: Runtime, tell: Listener) -> Artif
             "started": started,
             "seconds": seconds,
             "parameters": parameters,
+            "joules": joules,
             "resumed": resumed,
             "device": device,
             "provenance": provenance.collect(),
@@ -125,6 +127,7 @@ class _Bench:
         self.notes: list[str] = []
         self.device: str | None = None
         self.parameters: int | None = None
+        self._meter: Meter | None = None
         self._open: Any = None
         self._stack = contextlib.ExitStack()
 
@@ -169,7 +172,12 @@ class _Bench:
             self._open = opener(self.step.backend, self._spec(), self.runtime)
             self._stack.callback(self._open.close)
             self.device, self.parameters = self._open.device_name, self._open.parameters
+            self._meter = Meter(self.device)
         return self._open
+
+    def joules(self) -> float | None:
+        """Energy the device used for this step; 0 without a model, None where the device does not say."""
+        return self._meter.joules() if self._meter else 0.0
 
     def _note(self, text: str) -> None:
         self.notes.append(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from isheep.estimate import estimate
 from isheep.recipe_text import read
+from isheep.report.numbers import duration
 from isheep.store import Store
 from isheep.sweep import JobEvent, LoadedSweep, sweep_names
 from isheep.view import PLAIN_SECONDS, count, key_value_table, size, visible
@@ -86,9 +88,13 @@ def sweep_list() -> Table:
 
 
 def sweep_plan_rows(loaded: LoadedSweep, store: Path) -> list[dict[str, Any]]:
-    """One row per run: its steps, how many are done, how many another run before it will have done, what is to do."""
+    """One row per run: its steps, how many are done, how many another run before it will have done, what is to do.
+
+    `seconds` is told by what this sweep's finished steps of each stage took; null while some stage has none.
+    """
     where = Store(store)
     planned: set[str] = set()
+    took = _seconds_by_stage(loaded, where)
     rows = []
     for job in loaded.jobs:
         guessed = estimate(job.plan)
@@ -107,20 +113,34 @@ def sweep_plan_rows(loaded: LoadedSweep, store: Path) -> list[dict[str, Any]]:
                 "read": sum(guessed[s.name].read for s in todo),
                 "written": sum(guessed[s.name].written for s in todo),
                 "bytes": sum(guessed[s.name].bytes for s in todo),
+                "seconds": None
+                if any(s.stage not in took for s in todo)
+                else sum(took[s.stage] for s in todo),
             }
         )
     return rows
 
 
+def _seconds_by_stage(loaded: LoadedSweep, where: Store) -> dict[str, float]:
+    """Mean seconds of this sweep's finished steps, by stage."""
+    keys = {(s.stage, s.key) for job in loaded.jobs for s in job.plan.steps}
+    found: dict[str, list[float]] = {}
+    for stage, key in keys:
+        artifact = where.find(stage, key)
+        if artifact is not None:
+            found.setdefault(stage, []).append(artifact.manifest["seconds"])
+    return {stage: fmean(seconds) for stage, seconds in found.items()}
+
+
 def sweep_plan(loaded: LoadedSweep, rows: Sequence[Mapping[str, Any]]) -> Table:
     """The plan of a sweep as a table, with totals."""
     table = Table(title=Text(loaded.sweep.name), title_justify="left")
-    for name in ("arm", "seed", "steps", "done", "shared", "to do", "tokens read", "written", "disk"):
+    for name in ("arm", "seed", "steps", "done", "shared", "to do", "tokens read", "written", "disk", "time"):
         table.add_column(name, justify="left" if name == "arm" else "right")
     for row in rows:
         table.add_row(
             row["arm"], str(row["seed"]), str(row["steps"]), str(row["done"]), str(row["shared"]), str(row["to_do"]),
-            count(row["read"]), count(row["written"]), size(row["bytes"]),
+            count(row["read"]), count(row["written"]), size(row["bytes"]), duration(row["seconds"]),
         )  # fmt: skip
     total = {
         k: sum(row[k] for row in rows)
@@ -130,7 +150,10 @@ def sweep_plan(loaded: LoadedSweep, rows: Sequence[Mapping[str, Any]]) -> Table:
     table.add_row(
         "all", "", str(total["steps"]), str(total["done"]), str(total["shared"]), str(total["to_do"]),
         count(total["read"]), count(total["written"]), size(total["bytes"]),
+        duration(None if None in (times := [row["seconds"] for row in rows]) else sum(times)),
     )  # fmt: skip
+    table.caption = Text("Estimates; the time is told once some runs are done, for one worker.")
+    table.caption_justify = "left"
     return table
 
 
@@ -143,5 +166,5 @@ def comparison_table(found: Comparison) -> Table:
     for n, name in enumerate(head):
         table.add_column(Text(name), justify="left" if n == 0 else "right")
     for line in body:
-        table.add_row(*(Text(visible(cell)) for cell in line))
+        table.add_row(*(Text(visible(cell.replace("\N{NO-BREAK SPACE}", " "))) for cell in line))
     return table

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from isheep.backends.base import Runtime
 from isheep.plan import Plan, make_plan
-from isheep.recipe import Loaded, RuntimeSettings
+from isheep.recipe import Loaded
+from isheep.recipe_sections import RuntimeSettings
 from isheep.report import write_report
 from isheep.runs import DEFAULT_STORE, Run, register, stops
 from isheep.step import Event, Listener, do_step

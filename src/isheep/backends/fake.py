@@ -36,7 +36,7 @@ from isheep.text.prompts import Layout
 
 _OPEN_LIST = re.compile(r"(?:^|\n)(\d+)\. Task:\s*$")
 _SHOWN_TASK = re.compile(r"^\d+\. Task: (.+)$", re.MULTILINE)
-_ASKS_SCORE = re.compile(r"\b(score|rating|rate)\b", re.IGNORECASE)
+_ASKS_SCORE = re.compile(r"\b(score|rating|rate|1 to 10)\b", re.IGNORECASE)
 _TOKEN = re.compile(r"\s*\w+|\s*[^\w\s]|\s+$")
 
 _VERBS = (

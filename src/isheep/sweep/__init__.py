@@ -5,7 +5,7 @@ common have one key, so they are done once.
 """
 
 from isheep.sweep.definition import Job, LoadedSweep, Sweep, load_sweep, sweep_names
-from isheep.sweep.record import open_sweep
+from isheep.sweep.record import arms_of, open_sweep
 from isheep.sweep.running import JobEvent, run_sweep
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "JobEvent",
     "LoadedSweep",
     "Sweep",
+    "arms_of",
     "load_sweep",
     "open_sweep",
     "run_sweep",

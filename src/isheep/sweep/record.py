@@ -12,6 +12,7 @@ from isheep.errors import StoreError
 from isheep.runs import DEFAULT_STORE, Run, open_run
 from isheep.store import Store
 from isheep.store.disk import in_words, replace_text
+from isheep.store.key import canonical
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,18 @@ class SweepRecord:
         for entry in sorted(self.entries, key=lambda e: e.seed):
             found.setdefault(entry.arm, []).append(open_run(entry.run, self.store))
         return found
+
+
+def arms_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs that differ in nothing but their seed are one arm, named after its first run."""
+    found: dict[str, list[Run]] = {}
+    names: dict[str, str] = {}
+    for run in runs:
+        alike = canonical(
+            run.recipe.model_dump(mode="json", exclude={"seed", "name", "description", "runtime"})
+        )
+        found.setdefault(names.setdefault(alike, run.name), []).append(run)
+    return found
 
 
 def sweep_folder(store: Store, name: str) -> Path:

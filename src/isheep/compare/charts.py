@@ -15,6 +15,8 @@ from isheep.report.svg import LETTER, Frame, image, label, line, marker, nice_ti
 
 #: Width of a forest plot, and height of one of its rows.
 WIDE, ROW = 720.0, 30.0
+#: A forest plot shows at least this to either side of 0, so that noise looks like noise.
+LEAST = 0.05
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def forest(name: str, title: str, desc: str, rows: Sequence[Branch], show: Calla
     left = min(230.0, 24 + LETTER * max(len(row.name) for row in rows))
     right, top = 24 + LETTER * max(len(row.note) for row in rows), 12.0
     spread = [v for row in rows for v in (row.point.low, row.point.high, *row.seeds)]
-    ticks = nice_ticks(min(0.0, *spread), max(0.0, *spread), 6)
+    ticks = nice_ticks(min(-LEAST, *spread), max(LEAST, *spread), 6)
     base, span = top + ROW * len(rows), ticks[-1] - ticks[0]
 
     def at(value: float) -> float:

@@ -16,6 +16,8 @@ from isheep.stats import Difference
 
 #: What `sign` says -> the class that colours it.
 LOOKS = {1: "better", -1: "worse", 0: "even"}
+#: The axis of scores never shows less.
+LEAST_SPAN = 0.3
 _NOTE = "95 % intervals over seeds and prompts; p after Holm's correction. Small dots are single seeds."
 
 
@@ -65,7 +67,8 @@ def climb_figures(comparison: Comparison, cell: Cell) -> list[Figure]:
     """A panel for each arm with the score of every model; all panels share one axis."""
     levels = [level for level in comparison.levels if (level.task, level.decoding) == cell]
     spread = [v for level in levels for v in (level.score.low, level.score.high, *level.score_by_seed)]
-    limits = (max(0.0, min(spread) - 0.02), min(1.0, max(spread) + 0.02))
+    pad = max(0.02, (LEAST_SPAN - (max(spread) - min(spread))) / 2)
+    limits = (max(0.0, min(spread) - pad), min(1.0, max(spread) + pad))
     reference = {level.iteration: level.score.value for level in levels if level.arm == comparison.reference}
     made = []
     for number, arm in enumerate(dict.fromkeys(level.arm for level in levels)):

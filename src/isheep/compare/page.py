@@ -26,7 +26,8 @@ STYLES = ("isheep.report", "isheep.compare")
 def page(comparison: Comparison) -> str:
     """The whole page."""
     css = "".join(files(room).joinpath("style.css").read_text(encoding="utf-8") for room in STYLES)
-    title = f"{len(comparison.arms)} arms against {comparison.reference}"
+    others = [arm.name for arm in comparison.arms if arm.name != comparison.reference]
+    title = f"{others[0] if len(others) == 1 else f'{len(others)} arms'} against {comparison.reference}"
     head = el(
         "head",
         el("meta", charset="utf-8"),

@@ -59,40 +59,52 @@ def compare(
     for name, models in picked.items():
         for label, mine in models.items():
             theirs = picked[reference].get(label, {}) if name != reference else None
-            notes += _unpaired(name, label, done[name], mine, theirs)
+            notes += _untested(name, label, done[name], mine)
+            if theirs is not None:
+                notes += _unpaired(name, label, (done[name], mine), (done[reference], theirs))
             results += [_result(name, cell, label, mine, theirs) for cell in cells if mine]
     order = {cell: place for place, cell in enumerate(cells)}
     results.sort(key=lambda result: order[result.task, result.decoding])
     levels = [level for cell in cells for name in done for level in _levels(name, cell, done[name])]
     notes += _few_seeds(results)
     return Comparison(
-        reference, str(iteration), shown, tuple(_corrected(results)), tuple(levels), tuple(notes)
+        reference,
+        str(iteration),
+        shown,
+        tuple(_corrected(results)),
+        tuple(levels),
+        tuple(dict.fromkeys(notes)),
     )
 
 
-def _unpaired(
-    name: str, label: str, runs: Runs, mine: Mapping[int, Model], theirs: Mapping[int, Model] | None
-) -> list[str]:
-    """What of an arm is left out, in words."""
-    what = f"M{label}" if label.isdigit() else f"{label} model"
-    notes = [
-        f"{outcomes.run.name} is left out of {name}: no {what} of it was tested."
+def _untested(name: str, label: str, runs: Runs, mine: Mapping[int, Model]) -> list[str]:
+    return [
+        f"{outcomes.run.name} is left out of {name}: no {_named(label)} of it was tested."
         for seed, outcomes in runs.items()
         if seed not in mine
     ]
-    if theirs is None:
-        return notes
-    shared = mine.keys() & theirs.keys()
-    if not shared:
-        return [
-            *notes,
-            f"{name} and the reference have no {what} under the same seed, so there is no difference.",
-        ]
-    for seed in sorted(mine.keys() - shared):
-        notes.append(f"Seed {seed} of {name} is left out ({what}): the reference lacks it.")
-    for seed in sorted(theirs.keys() - shared):
-        notes.append(f"Seed {seed} of the reference is left out against {name} ({what}), which lacks it.")
-    return notes
+
+
+def _unpaired(
+    name: str, label: str, arm: tuple[Runs, Mapping[int, Model]], reference: tuple[Runs, Mapping[int, Model]]
+) -> list[str]:
+    """The seeds that only one of two arms has, in words."""
+    what = _named(label)
+    (runs, mine), (others, theirs) = arm, reference
+    if not mine.keys() & theirs.keys():
+        return [f"{name} and the reference have no {what} under the same seed, so there is no difference."]
+    notes = [
+        f"Seed {seed} of {name} is left out: the reference has no {what if seed in others else 'run'} of it."
+        for seed in sorted(mine.keys() - theirs.keys())
+    ]
+    return notes + [
+        f"Seed {seed} of the reference is left out against {name}: it has no {what if seed in runs else 'run'} of it."
+        for seed in sorted(theirs.keys() - mine.keys())
+    ]
+
+
+def _named(label: str) -> str:
+    return f"M{label}" if label.isdigit() else f"{label} model"
 
 
 def _few_seeds(results: Sequence[Result]) -> list[str]:

@@ -45,7 +45,7 @@ def cost_table(comparison: Comparison) -> Table:
         rows.append(
             (r.arm, model(r), *pairs, *_cost(r.ledger.training), large(tests.flops), duration(tests.seconds))
         )
-    return Table("Cost of each model, mean over seeds", columns, tuple(rows))
+    return Table("Tokens, FLOPs, time and energy of each model, mean over seeds", columns, tuple(rows))
 
 
 def stage_table(comparison: Comparison) -> Table:
@@ -55,7 +55,7 @@ def stage_table(comparison: Comparison) -> Table:
         for r in comparison.budgets()
         for stage, cost in (*r.ledger.stages.items(), ("tests", r.ledger.evaluation))
     ]
-    return Table("Cost by stage, mean over seeds", ("arm and stage", *_COSTS), tuple(rows))
+    return Table("The same by stage", ("arm and stage", *_COSTS), tuple(rows))
 
 
 _COSTS = ("generated", "read", "scored", "trained on", "FLOPs", "time", "energy")

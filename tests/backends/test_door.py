@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ def test_importing_the_door_imports_nothing_heavy() -> None:
     code = (
         "import sys, isheep.backends as b; from isheep.backends.base import ModelSpec;"
         "b.open_engine('fake', ModelSpec('x'));"
-        "print([m for m in ('torch', 'transformers', 'trl', 'peft', 'numpy', 'datasets') if m in sys.modules])"
+        "print([m for m in ('torch', 'transformers', 'trl', 'peft', 'sklearn', 'datasets') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -44,3 +45,12 @@ def test_fakes_fit_the_protocols() -> None:
     assert isinstance(open_trainer("fake", ModelSpec("x")), Trainer)
     assert set(ENGINES) >= {"hf", "fake"}
     assert set(TRAINERS) >= {"trl", "fake"}
+
+
+def test_no_library_reports_its_use_unless_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
+    open_engine("fake", ModelSpec("lamb"))
+    assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "0")
+    open_engine("fake", ModelSpec("lamb"))
+    assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "0"

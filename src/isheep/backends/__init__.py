@@ -6,6 +6,7 @@ Knows: which module holds which backend, and which extra installs what it needs.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -59,6 +60,8 @@ def _open(
     if kind not in entries:
         raise unknown(what, kind, entries)
     entry = entries[kind]
+    # Some of the libraries behind this door report their use to their makers. Ours is nobody's business by default.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         module = importlib.import_module(entry.module)
     except ModuleNotFoundError as error:

@@ -43,6 +43,8 @@ class GuardSettings(Settings):
     min_share_of_first_spread: float | None = Field(DEFAULT.min_share_of_first_spread, ge=0)
     """Least effective number of verb and noun pairs in the instructions, as a share of the first iteration's, at equal
     size."""
+    min_share_of_first_yield: float | None = Field(DEFAULT.min_share_of_first_yield, ge=0)
+    """Least number of new tasks per list, as a share of the first iteration's: tuning can destroy the list format."""
     max_saturation: float | None = Field(DEFAULT.max_saturation, ge=0, le=1)
     """Largest share of scores that are the top one; above it the judge tells nothing apart."""
     min_kept_share_of_first: float | None = Field(DEFAULT.min_kept_share_of_first, ge=0)
@@ -109,14 +111,19 @@ def _figures(ctx: Context[ReviewSettings]) -> tuple[Figures, Figures]:
         ),
         "self_similarity": diversity.self_similarity(_exchanges(kept), ctx.seed("pairs")),
         "items_per_list": lists.items_per_list,
+        "new_per_list": _times(lists.items_per_list, lists.share_kept),
         "list_form": lists.share_form,
         "list_cut": lists.share_cut,
         "list_known": lists.share_known,
         "list_kept": lists.share_kept,
     }
     started = {m.id: m.value for m in ctx.read("first", Measure)}
-    there["kept_share"] = started.get("kept_share", here["kept_share"])
+    there |= {name: started.get(name, here[name]) for name in ("kept_share", "new_per_list")}
     return here, there
+
+
+def _times(one: float | None, two: float | None) -> float | None:
+    return None if one is None or two is None else one * two
 
 
 def texts_figures(kept: Sequence[Pair], first: Sequence[Pair], seed: int) -> tuple[Figures, Figures]:

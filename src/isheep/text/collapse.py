@@ -36,6 +36,8 @@ class Limits:
     """Least `distinct`, as a share of the first iteration's."""
     min_share_of_first_spread: float | None = 0.3
     """Least `spread`, as a share of the first iteration's."""
+    min_share_of_first_yield: float | None = 0.3
+    """Least `new_per_list`, new tasks a list gives, as a share of the first iteration's: tuning can destroy lists."""
     max_saturation: float | None = 0.9
     """Largest `saturation`: share of scores that are the top one (in the authors' data about 0.8)."""
     min_kept_share_of_first: float | None = None
@@ -80,6 +82,7 @@ def _bounds(name: str, first: float | None, limits: Limits) -> tuple[float | Non
         "median_words": limits.min_share_of_first_median,
         "distinct": limits.min_share_of_first_distinct,
         "spread": limits.min_share_of_first_spread,
+        "new_per_list": limits.min_share_of_first_yield,
         "kept_share": limits.min_kept_share_of_first,
     }
     if name in at_most:

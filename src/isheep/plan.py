@@ -14,55 +14,16 @@ from typing import Any
 from isheep.backends.base import ModelSpec
 from isheep.errors import RecipeError
 from isheep.files import is_folder, model_path
-from isheep.recipe import Loaded, Recipe
+from isheep.recipe import Loaded
 from isheep.stages import STAGE_BY_NAME
 from isheep.stages.likelihood import LikelihoodSettings
 from isheep.stages.seeds import SeedsSettings
 from isheep.stages.stage import Settings, outside_files
 from isheep.stages.vectors import VectorsSettings
+from isheep.steps import Plan, Step, StepRef, distinct
 from isheep.store.key import digest, file_digest
 
-
-@dataclass(frozen=True, slots=True)
-class StepRef:
-    """Names an artifact: its stage and key."""
-
-    stage: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a run: a stage, its settings and inputs, and the key that names its result."""
-
-    name: str
-    stage: str
-    iteration: int
-    key: str
-    settings: Settings
-    inputs: Mapping[str, tuple[StepRef, ...]]
-    files: Mapping[str, Path] = field(default_factory=dict)
-    #: The base model to load, for stages that need one; its adapter is the `adapter` artifact's, if any.
-    model: ModelSpec | None = None
-    adapter: StepRef | None = None
-    layout: str = "auto"
-    backend: str = ""
-
-    @property
-    def ref(self) -> StepRef:
-        return StepRef(self.stage, self.key)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The whole row, in the order it runs. `files_digest` are digests of the outside files by setting."""
-
-    recipe: Recipe
-    steps: tuple[Step, ...]
-
-    def of(self, stage: str) -> tuple[Step, ...]:
-        """The steps of one stage, by iteration."""
-        return tuple(step for step in self.steps if step.stage == stage)
+__all__ = ["Plan", "Step", "StepRef", "make_plan"]
 
 
 def make_plan(loaded: Loaded, match: Plan | None = None) -> Plan:
@@ -292,7 +253,7 @@ class _Planner:
         identity: dict[str, Any] = {
             "stage": stage.name,
             "version": stage.version,
-            "settings": _identity(settings, files),
+            "settings": distinct(settings, files),
             "iteration": iteration,
             "seed": recipe.seed,
             "inputs": {role: [ref.key for ref in steps] for role, steps in refs.items()},
@@ -318,16 +279,3 @@ class _Planner:
         if step not in self.steps:
             self.steps.append(step)
         return step
-
-
-#: Settings that only choose a step's inputs or model: these enter its key themselves. So `judge: base` and
-#: `judge: current` share the whole first iteration, where both are the base model.
-WIRING = frozenset({"author", "judge", "start", "tasks", "turns"})
-
-
-def _identity(settings: Settings, files: Mapping[str, Path]) -> dict[str, Any]:
-    """Settings as they enter a key: a file stands by its digest, so moving it changes nothing."""
-    plain = settings.model_dump(mode="json", exclude=set(WIRING))
-    if isinstance(plain.get("match"), str):  # the name of an arm, whose filter step is an input
-        plain["match"] = "arm"
-    return {**plain, **{name: file_digest(path) for name, path in files.items()}}

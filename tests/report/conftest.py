@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from isheep import load_recipe, run
+from isheep.report.ledger import Cost
 from isheep.report.verdict import verdict, warnings
 from isheep.runs import Run
 from isheep.stats import paired_difference, wilson
 
+NO_COST = asdict(Cost())
 SMALL = ["instructions.count=40", "instructions.lists_per_round=8", "filter.min_kept=1"]
 
 
@@ -64,6 +67,7 @@ def make_summary(
     for t in range(planned + 1):
         entry: dict[str, Any] = {
             "iteration": t, "scores": [], "gain": [], "candidates": 0, "instructions": 0, "responses": 0, "kept": 0,
+            "turns": [], "judge": None, "review": None, "prefer": None,
             "dropped": {}, "lengths": {"all": None, "kept": None}, "train": None, "tokens": {}, "usage": {},
             "seconds": {}, "keys": {}, "notes": [],
             "assessment": {"mean": None, "auroc": None, "unreadable": 0, "scales": {"quality": None}},
@@ -85,7 +89,8 @@ def make_summary(
         {
             "run": "made", "seed": 7, "recipe": "made", "model": "lamb", "complete": complete,
             "next": None if complete else f"responses.{len(hits) - 1}", "tests": [task], "iterations": entries,
-            "totals": {"seconds": 0.0, "tokens": 0},
+            "totals": {"seconds": 0.0, "tokens": 0}, "stopped": None, "result": None, "guard": "warn",
+            "ledger": {"stages": {}, "training": NO_COST, "evaluation": NO_COST, "notes": []},
         }
     )  # fmt: skip
 

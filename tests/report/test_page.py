@@ -105,7 +105,9 @@ def test_the_page_of_a_finished_run(fake_run: Run) -> None:
     found = read(path.read_text())
     for word in (
         "Funnel",
-        "Scores the judge gave",
+        "Collapse guard",
+        "Judge health",
+        "Ledger",
         "Lengths and duplicates",
         "Training and cost",
         "What the model wrote",
@@ -146,7 +148,7 @@ def test_figures_of_page_and_markdown_are_those_of_the_summary(fake_run: Run) ->
             expected.add(fixed(entry["assessment"]["mean"]))
             near = entry["dropped"].get("instructions/near_duplicate", 0)
             expected.add(percent(near / entry["candidates"]))
-    assert len(expected) > 15
+    assert len(expected) > 12
     for figure in expected:
         assert figure in text
         assert figure in plain
@@ -270,7 +272,7 @@ def test_no_iterations_and_no_assessment(tmp_path: Path, tests_file: Path) -> No
         tmp_path,
     )
     text = read(write_report(unjudged).read_text()).text
-    assert "Scores the judge gave" not in text
+    assert "Judge health" not in text
     assert "mean score" not in text
     assert "not_drawn" in text
 

@@ -100,7 +100,7 @@ def test_without_greedy_the_headline_speaks_of_sampled(summary_of: Maker) -> Non
 def _entry(**changes: Any) -> dict[str, Any]:
     base = {
         "iteration": 0, "scores": [], "kept": 500, "keys": {"filter": "k"}, "lengths": {"all": None, "kept": None},
-        "assessment": {"auroc": None, "scales": {}},
+        "assessment": {"auroc": None, "scales": {}}, "judge": None, "review": None,
     }  # fmt: skip
     return {**base, **changes}
 
@@ -118,7 +118,7 @@ def _histogram(top: int, rest: int) -> dict[str, Any]:
     ],
 )
 def test_warnings(entry: dict[str, Any], words: str) -> None:
-    (said,) = warnings({"iterations": [entry]})
+    (said,) = warnings({"guard": "warn", "iterations": [entry]})
     assert said.startswith("Iteration 0: ")
     assert words in said
 
@@ -133,20 +133,20 @@ def test_warnings(entry: dict[str, Any], words: str) -> None:
     ],
 )
 def test_no_warning_at_the_limit_or_for_what_is_not_done(entry: dict[str, Any]) -> None:
-    assert warnings({"iterations": [entry]}) == []
+    assert warnings({"guard": "warn", "iterations": [entry]}) == []
 
 
 def test_warns_when_answers_shrink() -> None:
     first = _entry(lengths={"all": {"short": 0.1}, "kept": None})
     later = _entry(iteration=2, lengths={"all": {"short": 0.3}, "kept": None})
-    (said,) = warnings({"iterations": [first, later]})
+    (said,) = warnings({"guard": "warn", "iterations": [first, later]})
     assert said.startswith("Iteration 2: the share of very short answers rose (10")
 
 
 def test_no_warning_where_answers_were_short_from_the_start() -> None:
     first = _entry(lengths={"all": {"short": 0.8}, "kept": None})
     later = _entry(iteration=1, lengths={"all": {"short": 1.0}, "kept": None})
-    assert warnings({"iterations": [first, later]}) == []
+    assert warnings({"guard": "warn", "iterations": [first, later]}) == []
 
 
 def test_warns_when_a_tuned_model_does_not_stop_but_not_for_the_base(summary_of: Maker) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from isheep.report.charts import Point, Row, Series, bars, curves, funnel, interval_plot, stacked
 from isheep.report.markup import Html
 from isheep.report.numbers import count, duration, gain, number, percent, points, share, short_count
+from isheep.report.svg import STYLES
 from isheep.report.verdict import DECODING_WORDS, gain_of, own_layout_score, score_of
 
 #: A loss curve is thinned to about this many points: enough for any screen.
@@ -104,7 +105,7 @@ def _gains(summary: Entry, number_: int, task: str, decodings: Sequence[str]) ->
 def funnel_figures(summary: Entry) -> Iterable[Figure]:
     """By iteration: from what the model wrote to what is trained on, with what each reason took away."""
     entries = [e for e in summary["iterations"] if e["candidates"]]
-    whole = max((e["candidates"] for e in entries), default=0)
+    whole = max((max(e["candidates"], e["responses"]) for e in entries), default=0)
     for entry in entries:
         rows = funnel_rows(entry)
         t = entry["iteration"]
@@ -128,6 +129,9 @@ def funnel_rows(entry: Entry) -> list[Row]:
             look = "kept" if level == "kept" else "total"
             rows.append(Row(name, 0, entry[level], count(entry[level]), look))
             left = entry[level]
+        if stage == "instructions" and entry["responses"] not in (0, left):  # several answers or turns a task
+            left = entry["responses"]
+            rows.append(Row("answers", 0, left, count(left), "total"))
     return rows
 
 
@@ -155,7 +159,7 @@ def histogram_figures(summary: Entry) -> Iterable[Figure]:
             f"{scale.capitalize()}, iteration {t}",
             bars(
                 f"scores-{scale}-{t}", f"Scores for {scale} in iteration {t}", said, [str(i) for i in range(1, 11)],
-                [("", shares)], lambda v: percent(v, 0), "share of answers", x_label="score", high=top, gap=0.12,
+                [("", shares)], lambda v: percent(v, 0), "share of scores", x_label="score", high=top, gap=0.12,
                 values=False, height=210, first_look=scales.index(scale),
             ),
             f"mean {number(figures['mean'])}, {count(total)} read, {count(figures['unreadable'])} unreadable",
@@ -204,17 +208,17 @@ def duplicate_share(entry: Entry) -> float | None:
     return found / entry["candidates"] if entry["candidates"] else None
 
 
-def loss_figure(summary: Entry) -> Figure | None:
-    """The training loss of every model."""
-    trained = [e for e in summary["iterations"] if e["train"] and e["train"]["losses"]]
-    if not trained:
-        return None
-    lines = [(model_name(e["iteration"]), thin(e["train"]["losses"])) for e in trained]
-    said = "; ".join(f"{n}: from {p[0][1]:.3f} to {p[-1][1]:.3f}" for n, p in lines)
-    return Figure(
-        "Training loss",
-        curves("loss", "Training loss by optimiser step", said, lines, "optimiser step", "loss"),
-    )
+def loss_figures(summary: Entry) -> Iterable[Figure]:
+    """The training loss of every model, and that of learning from preferences: of another kind, so apart."""
+    for field, title in (("train", "Training loss"), ("prefer", "Loss on preferences")):
+        trained = [e for e in summary["iterations"] if e[field] and e[field]["losses"]]
+        if trained:
+            lines = [(model_name(e["iteration"]), thin(e[field]["losses"])) for e in trained]
+            said = "; ".join(f"{n}: from {p[0][1]:.3f} to {p[-1][1]:.3f}" for n, p in lines)
+            name = "loss" if field == "train" else f"loss-{field}"
+            yield Figure(
+                title, curves(name, f"{title} by optimiser step", said, lines, "optimiser step", "loss")
+            )
 
 
 def thin(losses: Sequence[Sequence[float]]) -> list[tuple[float, float]]:
@@ -238,16 +242,29 @@ def cost_figures(summary: Entry) -> Iterable[Figure]:
         if not entries or not stages:
             continue
         rows = [f"M{e['iteration']}" for e in entries]
-        cells = [(s, [float(e[field].get(s, 0)) for e in entries]) for s in stages]
+        cells = _largest([(s, [float(e[field].get(s, 0)) for e in entries]) for s in stages])
         said = "; ".join(f"{r}: {show(sum(c[i] for _, c in cells))}" for i, r in enumerate(rows))
         yield Figure(title, stacked(f"cost-{field}", title, said, rows, cells, show))
 
 
+def _largest(parts: list[tuple[str, list[float]]]) -> list[tuple[str, list[float]]]:
+    """As many parts as there are colours: the small ones become "other"."""
+    if len(parts) <= STYLES:
+        return parts
+    large = sorted(parts, key=lambda part: -sum(part[1]))[: STYLES - 1]
+    small = [cells for name, cells in parts if (name, cells) not in large]
+    other = [sum(column) for column in zip(*small, strict=True)]
+    return [*(part for part in parts if part in large), ("other", other)]
+
+
 def stages_of(summary: Entry, field: str) -> list[str]:
     """The stages that have a figure, in the order a model goes through them: made, tested, then set to write."""
-    order = ("train", "evaluate", "instructions", "responses", "assessment", "filter")
     there = {stage for e in summary["iterations"] for stage, value in e[field].items() if value}
-    return [stage for stage in order if stage in there]
+    return [stage for stage in _ORDER if stage in there]
+
+
+_ORDER = ("train", "preferences", "prefer", "evaluate", "instructions", "responses", "followups", "assessment",
+          "likelihood", "vectors", "filter", "review")  # fmt: skip
 
 
 def _point(cell: Entry | None) -> Point | None:

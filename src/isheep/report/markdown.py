@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from isheep.report.health_view import guard_table, judge_table
 from isheep.report.markup import cut, visible
+from isheep.report.measures import alarms
 from isheep.report.origin import REPRODUCE, provenance_table, recipe_yaml, step_table
 from isheep.report.sample_view import GROUPS, record_tags
-from isheep.report.tables import Table, cost_table, dropped_table, iteration_table, score_tables
+from isheep.report.tables import Table, cost_table, dropped_table, iteration_table, ledger_table, score_tables
 from isheep.runs import Run
 
 #: Sample texts are shorter here than on the page: they stand in a table.
@@ -44,6 +46,7 @@ def _lines(run: Run, summary: Entry, samples: Mapping[int, Entry]) -> Iterator[s
     yield ""
     yield f"**{safe(found['headline'])}**"
     yield ""
+    yield from _list([*found["outcome"], *alarms(summary)])
     yield f"Recipe {safe(summary['recipe'])}, base model {safe(summary['model'])}, seed {summary['seed']}."
     yield ""
     yield from _list(found["details"])
@@ -55,10 +58,14 @@ def _lines(run: Run, summary: Entry, samples: Mapping[int, Entry]) -> Iterator[s
         *score_tables(summary),
         iteration_table(summary),
         dropped_table(summary),
+        guard_table(summary),
+        judge_table(summary),
         cost_table(summary),
+        ledger_table(summary),
     ):
         if table:
             yield from _table(table)
+    yield from _list(summary["ledger"]["notes"])
     for t, groups in samples.items():
         yield from _samples(t, groups)
     notes = [f"Iteration {e['iteration']}: {note}" for e in summary["iterations"] for note in e["notes"]]

@@ -60,6 +60,18 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600}{_GAP}h {whole % 3600 // 60}{_GAP}min"
 
 
+def large(value: float | None) -> str:
+    """FLOPs and the like: 1.23e15."""
+    return NONE if value is None else ("0" if not value else f"{value:.2e}".replace("e+", "e"))
+
+
+def energy(joules: float | None) -> str:
+    """Joules, as Wh from 3600 on."""
+    if joules is None:
+        return NONE
+    return f"{joules:.0f}{_GAP}J" if joules < 3600 else f"{joules / 3600:,.1f}{_GAP}Wh"
+
+
 def share(cell: Mapping[str, Any] | None) -> str:
     """A share with its interval: "62.5 % (58.1 to 66.7)"."""
     if cell is None:

@@ -10,14 +10,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from isheep.report import figures
+from isheep.report import figures, health_view
 from isheep.report.figures import Figure, model_name
+from isheep.report.first_screen import first_screen
 from isheep.report.markup import Child, Html, el, join
-from isheep.report.numbers import count, duration, fixed, percent, points, short_count
+from isheep.report.numbers import duration, short_count
 from isheep.report.origin import RECIPE_FILE, REPRODUCE, finished, provenance_table, recipe_yaml, step_table
 from isheep.report.sample_view import sample_view
-from isheep.report.tables import Table, cost_table, dropped_table, iteration_table, score_tables
-from isheep.report.verdict import DECODING_WORDS, gain_of, score_of, sign
+from isheep.report.tables import (
+    Marked,
+    Table,
+    cost_table,
+    dropped_table,
+    iteration_table,
+    ledger_table,
+    score_tables,
+)
 from isheep.runs import Run
 
 #: Nothing may be loaded and nothing may run, whatever a model wrote.
@@ -26,14 +34,11 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri
 MAX_BYTES = 1_000_000
 _CUTS = (700, 300, 120, 50)
 
-#: Verdict -> what the pill says, and its colour.
-STATUS: Mapping[str, tuple[str, str]] = {
-    "improved": ("Improved", "good"),
-    "no_difference": ("No clear difference", "calm"),
-    "worse": ("Worse", "bad"),
-    "mixed": ("Mixed", "warn"),
-    "base_only": ("Not known", "calm"),
-    "not_tested": ("Not known", "calm"),
+#: What a broken limit does -> how its section begins.
+GUARD_LEADS: Mapping[str, str] = {
+    "warn": "A limit that is broken is a warning.",
+    "stop": "A limit that is broken stops the run.",
+    "off": "Switched off: a limit that is broken changes nothing.",
 }
 Entry = Mapping[str, Any]
 
@@ -68,7 +73,7 @@ def _page(run: Run, summary: Entry, samples: Mapping[int, Entry], limit: int) ->
         _header(run, summary, links),
         el(
             "main",
-            _first_screen(summary),
+            first_screen(summary, _grid(figures.score_figures(summary))),
             [el("section", el("h2", title), content, id=id) for id, title, content in sections],
         ),
         _footer(),
@@ -93,63 +98,6 @@ def _header(run: Run, summary: Entry, links: Html) -> Html:
     )
 
 
-def _first_screen(summary: Entry) -> Html:
-    """Did it work? In words, in five figures, in two plots."""
-    found = summary["verdict"]
-    words, colour = STATUS[found["status"]]
-    unfinished = None if summary["complete"] else el("span", "Unfinished run", cls="pill")
-    verdict = el("section", el("span", words, cls="pill"), " ", unfinished, el("h2", found["headline"]),
-                 cls=f"verdict {colour}", aria_label="Verdict")  # fmt: skip
-    warned = summary["warnings"]
-    listed = el("ul", [el("li", text) for text in warned])
-    box = (
-        el("section", el("strong", "Look at this first"), listed, cls="box", aria_label="Warnings")
-        if warned
-        else None
-    )
-    details = el("div", el("ul", [el("li", text) for text in found["details"]]), cls="details")
-    plots = _grid(figures.score_figures(summary))
-    return join([verdict, _tiles(summary), box, plots, details if found["details"] else None])
-
-
-def _tiles(summary: Entry) -> Html:
-    found, entries = summary["verdict"], summary["iterations"]
-    tiles: list[Html] = []
-    if found["task"] and found["last"] is not None:
-        cell = (found["task"], found["decoding"])
-        before, after = score_of(entries[0], *cell), score_of(entries[found["last"]], *cell)
-        change = gain_of(entries[found["last"]], *cell)
-        if before and after and change:
-            decoding = DECODING_WORDS.get(found["decoding"], found["decoding"])
-            span = f"95 % interval {points(change['ci_low'])} to {points(change['ci_high'])}"
-            scores = f"{100 * before['value']:.1f} → {percent(after['value'])}"
-            tiles.append(_tile("Right answers", scores, f"base → M{found['last']}, {decoding}"))
-            look = {1: "good", -1: "bad"}.get(sign(change), "")
-            tiles.append(_tile("Gain, in points", points(change["value"]), span, look))
-    judged = [e for e in entries if e["assessment"]["auroc"] is not None]
-    if judged:
-        values = " → ".join(dict.fromkeys(fixed(e["assessment"]["auroc"]) for e in (judged[0], judged[-1])))
-        tiles.append(_tile("Judge's AUROC", values, "0.5 is chance, 1 never errs"))
-    answers, kept = (sum(e[name] for e in entries) for name in ("responses", "kept"))
-    if answers:
-        tiles.append(
-            _tile("Pairs kept", count(kept), f"{percent(kept / answers, 0)} of {count(answers)} answers")
-        )
-    totals = summary["totals"]
-    tiles.append(_tile("Time", duration(totals["seconds"]), f"{short_count(totals['tokens'])} tokens"))
-    return el("dl", tiles, cls="tiles")
-
-
-def _tile(name: str, big: str, small: str, look: str = "") -> Html:
-    return el(
-        "div",
-        el("dt", name),
-        el("dd", big, cls=f"big {look}".strip()),
-        el("dd", small, cls="small"),
-        cls="tile",
-    )
-
-
 def _sections(
     run: Run, summary: Entry, samples: Mapping[int, Entry], limit: int
 ) -> Iterable[tuple[str, str, Child]]:
@@ -169,12 +117,20 @@ def _sections(
             _grid(funnels, "grid three"),
             table_view(dropped) if dropped else None,
         ]  # fmt: skip
-    histograms = list(figures.histogram_figures(summary))
-    if histograms:
-        across = sum(f.title.startswith(histograms[0].title.split(",")[0]) for f in histograms)
-        yield "scores", "Scores the judge gave", [
-            _lead("Rounded to whole scores. A judge that gives everything the same score separates nothing."),
-            _grid(histograms, "grid three" if across != 2 else "grid"),
+    guard = health_view.guard_table(summary)
+    if guard:
+        yield "guard", "Collapse guard", [
+            _lead(f"{GUARD_LEADS[summary['guard']]} Dashed: the limit, most of them relative to iteration 0."),
+            _grid(health_view.guard_figures(summary), "grid three"),
+            table_view(guard, captioned=False),
+        ]  # fmt: skip
+    judge, histograms = health_view.judge_table(summary), list(figures.histogram_figures(summary))
+    if judge:
+        yield "judge", "Judge health", [
+            _lead("Planted answers are known to be right or not; a judge that does not tell them apart is blind. One "
+                  "that gives everything the same score separates nothing."),
+            table_view(judge, captioned=False),
+            _grid([*health_view.probe_figures(summary), *histograms], "grid three"),
         ]  # fmt: skip
     lengths, duplicates = list(figures.length_figures(summary)), figures.duplicate_figure(summary)
     if lengths or duplicates:
@@ -182,11 +138,17 @@ def _sections(
             _lead("Answers that shrink and tasks that repeat are the first signs of collapse."),
             _grid([*lengths, *([duplicates] if duplicates else [])], "grid three"),
         ]  # fmt: skip
-    loss, costs = figures.loss_figure(summary), list(figures.cost_figures(summary))
-    if loss or costs:
+    plots = [*figures.loss_figures(summary), *figures.cost_figures(summary)]
+    if plots:
         yield "training", "Training and cost", [
-            _grid([*([loss] if loss else []), *costs], "grid three"),
+            _grid(plots, "grid three"),
             table_view(cost) if cost else None,
+        ]  # fmt: skip
+    spent = ledger_table(summary)
+    if spent:
+        yield "ledger", "Ledger", [
+            table_view(spent, captioned=False),
+            el("div", el("ul", [el("li", note) for note in summary["ledger"]["notes"]]), cls="details"),
         ]  # fmt: skip
     shown = [(t, s) for t, s in samples.items() if any(s.values())]
     if shown:
@@ -252,7 +214,7 @@ def table_view(table: Table, captioned: bool = True) -> Html:
 
 
 def _cell(column: str, text: str) -> Html:
-    return el("td", text, cls=_look(column))
+    return el("td", text, cls=text.look if isinstance(text, Marked) else _look(column))
 
 
 def _look(column: str) -> str | None:

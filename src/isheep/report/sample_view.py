@@ -30,7 +30,8 @@ def sample_view(
 
 
 def _record(record: Mapping[str, Any], limit: int) -> Html:
-    parts = [_said(record["instruction"], "said", limit)]
+    parts = [_said(text, "said before", limit) for text in record.get("history", ())]
+    parts.append(_said(record["instruction"], "said", limit))
     if record["input"]:
         parts.append(_said(record["input"], "said input", limit))
     if "response" in record:
@@ -51,6 +52,8 @@ def record_tags(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         tags.append((str(record["reason"]), "warn"))
     if record.get("right") is not None:
         tags.append(("right", "good") if record["right"] else ("wrong", "bad"))
+    if record.get("history"):
+        tags.append((f"turn {1 + len(record['history']) // 2}", ""))
     for scale in ("quality", "following"):
         if record.get(scale) is not None:
             tags.append((f"{scale} {fixed(record[scale])}", ""))

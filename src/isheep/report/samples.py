@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from isheep.records import Decision, Instruction, Pair, R
-from isheep.report.summary import truth_of
+from isheep.report.summary import pairs_of, truth_of
 from isheep.runs import Run
 
 
@@ -18,17 +18,16 @@ def sample_records(run: Run, iteration: int, n: int) -> dict[str, list[dict[str,
     """Up to `n` of each: `kept` and `dropped` pairs, and `refused_instructions` (candidates that were never answered).
 
     Each is a plain mapping with `id`, `instruction`, `input` and `reason`; a pair also has `response`, `quality`,
-    `following`, `ended`, `words`, and `right` (None where nobody knows the truth). A step that is not done gives none.
+    `following`, `ended`, `words`, `history` (what was said before, in a later turn), and `right` (None where nobody
+    knows the truth). A step that is not done gives none.
     """
-    written, answered, decided = (
-        run.artifacts(stage).get(iteration) for stage in ("instructions", "responses", "filter")
-    )
+    written, decided = (run.artifacts(stage).get(iteration) for stage in ("instructions", "filter"))
     made: dict[str, list[dict[str, Any]]] = {"kept": [], "dropped": [], "refused_instructions": []}
     if written:
         refused = [i for i in written.read(Instruction) if i.reason is not None]
         made["refused_instructions"] = [_refused(i) for i in draw(refused, n)]
-    if answered and decided:
-        pairs = {pair.id: pair for pair in answered.read(Pair)}
+    if decided:
+        pairs = {pair.id: pair for pair in pairs_of(run, iteration)}
         decisions = [d for d in decided.read(Decision) if d.id in pairs]
         truth = truth_of(run.recipe.report.truth)
         for group, kept in (("kept", True), ("dropped", False)):
@@ -54,6 +53,7 @@ def _decided(pair: Pair, decision: Decision, right: bool | None) -> dict[str, An
         "instruction": pair.instruction,
         "input": pair.input,
         "response": pair.response,
+        "history": list(pair.history),
         "reason": decision.reason,
         "quality": decision.quality,
         "following": decision.following,

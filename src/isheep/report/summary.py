@@ -1,7 +1,7 @@
 """summary.json: the figures of a run, one entry per model from the base (iteration 0) on.
 
 Reads manifests and records only; every number traces back to a key. Entry t describes M_t: how it scores, how it was
-trained, and what it then wrote, judged and kept (nothing for the last model).
+trained, what it then wrote, judged and kept (nothing for the last model), and how that was reviewed.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from statistics import median
 from typing import Any
 
-from isheep.records import Answer, Decision, Instruction, ModelRef, Pair, Score, Verdict
+from isheep.records import Answer, Decision, Instruction, ModelRef, Pair, R, Score, Verdict
+from isheep.report.answers import lengths, turns
+from isheep.report.health import judge_health, probed, result, reviewed
+from isheep.report.ledger import ledger
 from isheep.report.verdict import verdict, warnings
 from isheep.runs import Run
 from isheep.stages.assessment import SCALES
 from isheep.stats import auroc, paired_difference, wilson
 from isheep.store import Artifact
-
-#: Answers of at most this many words count as short (paper.md's table of released data uses the same cut).
-SHORT_WORDS = 3
+from isheep.text.health import histogram
+from isheep.text.verdicts import mean_scores
 
 Truth = Callable[[str, str, str], bool | None]
 
@@ -28,8 +29,9 @@ Truth = Callable[[str, str, str], bool | None]
 def summarize(run: Run) -> dict[str, Any]:
     """The summary of a run, finished or not: what is done is in, what is not is null or absent."""
     base_answers = _best_base_answers(run)
-    iterations = [_iteration(run, t, base_answers) for t in range(run.recipe.iterations + 1)]
-    pending = next((step.name for step in run.steps if run.artifact(step) is None), None)
+    planned = sum(step.stage == "train" for step in run.due)
+    iterations = [_iteration(run, t, base_answers) for t in range(planned + 1)]
+    pending = next((step.name for step in run.due if run.artifact(step) is None), None)
     made: dict[str, Any] = {
         "run": run.name,
         "seed": run.recipe.seed,
@@ -37,47 +39,97 @@ def summarize(run: Run) -> dict[str, Any]:
         "model": run.recipe.model.base,
         "complete": pending is None,
         "next": pending,
-        "tests": [step.name.removeprefix("tests.") for step in run.steps if step.name.startswith("tests.")],
+        **result(run),
+        "guard": run.recipe.review.guard.action,
+        "tests": [step.name.removeprefix("tests.") for step in run.due if step.name.startswith("tests.")],
         "iterations": iterations,
         "totals": {
             "seconds": round(sum(sum(i["seconds"].values()) for i in iterations), 1),
             "tokens": sum(sum(i["tokens"].values()) for i in iterations),
         },
+        "ledger": ledger(run).as_dict(),
     }
     return {**made, "verdict": verdict(made), "warnings": warnings(made)}
 
 
 def _iteration(run: Run, t: int, base_answers: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
-    """One entry. Steps of iteration t made by M_t, and the training (of iteration t - 1) that made M_t."""
-    at = {stage: run.artifacts(stage).get(t) for stage in _WRITING_STAGES}
-    trained = run.artifacts("train").get(t - 1)
-    present = {**at, "train": trained}
-    instructions = at["instructions"].read(Instruction) if at["instructions"] else []
-    pairs = at["responses"].read(Pair) if at["responses"] else []
-    verdicts = at["assessment"].read(Verdict) if at["assessment"] else []
-    decisions = at["filter"].read(Decision) if at["filter"] else []
+    """One entry. Steps of iteration t that M_t did, and those of iteration t - 1 that made M_t."""
+    at = _steps_of(run, t)
+    instructions = _read(at, Instruction, "instructions")
+    pairs = pairs_of(run, t)
+    verdicts = _read(at, Verdict, "assessment")
+    decisions = _read(at, Decision, "filter")
     truth = truth_of(run.recipe.report.truth)
+    spent: dict[str, Counter[str]] = {}
+    seconds: Counter[str] = Counter()
+    for artifact in at.values():
+        spent.setdefault(artifact.stage, Counter()).update(artifact.manifest["usage"])
+        seconds[artifact.stage] += artifact.manifest["seconds"]
     return {
         "iteration": t,
-        "scores": _scores(at["evaluate"]),
-        "gain": _gain(at["evaluate"], base_answers) if t else [],
+        "scores": _scores(at.get("evaluate")),
+        "gain": _gain(at.get("evaluate"), base_answers) if t else [],
         "candidates": len(instructions),
         "instructions": sum(i.reason is None for i in instructions),
         "responses": len(pairs),
+        "turns": turns(pairs, decisions),
         "kept": sum(d.kept for d in decisions),
-        "dropped": _dropped(instructions, decisions),
+        "dropped": _dropped(instructions, _followups(run, t), decisions),
         "assessment": assessment(pairs, verdicts, decisions, truth),
+        "judge": judge_health(verdicts, _probes(run, t)),
+        "review": reviewed(at.get("review")),
         "lengths": lengths(pairs, decisions),
-        "train": _train(trained),
-        "tokens": {s: sum(a.manifest["usage"].values()) for s, a in present.items() if a},
-        "usage": {s: a.manifest["usage"] for s, a in present.items() if a},
-        "seconds": {s: a.manifest["seconds"] for s, a in present.items() if a},
-        "keys": {s: a.key for s, a in present.items() if a},
-        "notes": [note for a in present.values() if a for note in a.manifest["notes"]],
+        "train": _train(at.get("train")),
+        "prefer": _train(at.get("prefer")),
+        "tokens": {stage: sum(usage.values()) for stage, usage in spent.items()},
+        "usage": {stage: dict(usage) for stage, usage in spent.items()},
+        "seconds": dict(seconds),
+        "keys": {name: artifact.key for name, artifact in at.items()},
+        # What the review noted is said by `warnings` and `stopped`.
+        "notes": [note for name, a in at.items() if name != "review" for note in a.manifest["notes"]],
     }
 
 
-_WRITING_STAGES = ("instructions", "responses", "assessment", "filter", "evaluate")
+#: Steps of an iteration that make its next model, and so stand in that model's entry.
+_MAKING = ("train", "candidates", "candidate_scores", "preferences", "prefer")
+
+
+def _steps_of(run: Run, t: int) -> dict[str, Artifact]:
+    """The finished steps of entry t by name ("responses", "turn2.responses"), in the order they ran."""
+    found = {}
+    for step in run.due:
+        name, _, iteration = step.name.rpartition(".")
+        if iteration == str(step.iteration) and step.iteration + (name in _MAKING) == t:
+            artifact = run.artifact(step)
+            if artifact is not None:
+                found[name] = artifact
+    return found
+
+
+def _read(at: Mapping[str, Artifact], cls: type[R], name: str) -> list[R]:
+    return at[name].read(cls) if name in at else []
+
+
+def _later_turns(run: Run) -> range:
+    return range(2, run.recipe.followups.turns + 1)
+
+
+def pairs_of(run: Run, t: int) -> list[Pair]:
+    """The answers of an iteration, those of all turns, as far as they are done."""
+    names = ["responses", *(f"turn{n}.responses" for n in _later_turns(run))]
+    return [pair for name in names if (done := run.named(name).get(t)) for pair in done.read(Pair)]
+
+
+def _followups(run: Run, t: int) -> list[Instruction]:
+    asked = [run.named(f"turn{n}.followups").get(t) for n in _later_turns(run)]
+    return [request for done in asked if done for request in done.read(Instruction)]
+
+
+def _probes(run: Run, t: int) -> dict[str, Any] | None:
+    """What the judge of iteration t made of the planted answers; a base model that judges for all did so once."""
+    judged_by = 0 if run.recipe.assessment.judge == "base" else t
+    planted, judged = run.named("probes").get(0), run.named("probe_scores").get(judged_by)
+    return probed(planted.read(Pair), judged.read(Verdict), judged_by) if planted and judged else None
 
 
 def truth_of(name: str) -> Truth | None:
@@ -166,20 +218,14 @@ def _gain(evaluated: Artifact | None, base: Mapping[str, Mapping[str, bool]]) ->
     return rows
 
 
-def _dropped(instructions: Sequence[Instruction], decisions: Sequence[Decision]) -> dict[str, int]:
+def _dropped(
+    instructions: Sequence[Instruction], followups: Sequence[Instruction], decisions: Sequence[Decision]
+) -> dict[str, int]:
     """Reason -> count; the stage that dropped stands before the reason."""
     reasons = Counter(f"instructions/{i.reason}" for i in instructions if i.reason is not None)
+    reasons.update(f"followups/{i.reason}" for i in followups if i.reason is not None)
     reasons.update(f"filter/{d.reason}" for d in decisions if d.reason is not None)
     return dict(reasons.most_common())
-
-
-def mean_scores(verdicts: Iterable[Verdict]) -> dict[str, float]:
-    """Pair id -> mean of its readable scores."""
-    by_pair: dict[str, list[float]] = {}
-    for v in verdicts:
-        if v.score is not None:
-            by_pair.setdefault(v.pair, []).append(v.score)
-    return {pair: sum(s) / len(s) for pair, s in by_pair.items()}
 
 
 def assessment(
@@ -214,11 +260,10 @@ def _scale(verdicts: Sequence[Verdict]) -> dict[str, Any] | None:
     readable = [v.score for v in verdicts if v.score is not None]
     if not verdicts:
         return None
-    counts = Counter(round(score) for score in readable)
     return {
         "mean": sum(readable) / len(readable) if readable else None,
         "unreadable": len(verdicts) - len(readable),
-        "histogram": [counts.get(score, 0) for score in range(1, 11)],
+        "histogram": list(histogram(readable)),
     }
 
 
@@ -229,27 +274,8 @@ def _share(outcomes: Sequence[bool]) -> dict[str, Any] | None:
     return {"value": sum(outcomes) / len(outcomes), "n": len(outcomes), "ci_low": low, "ci_high": high}
 
 
-def lengths(pairs: Sequence[Pair], decisions: Sequence[Decision]) -> dict[str, Any]:
-    """Words per answer, over all answers and over the kept ones: the first sign of collapse is that they shrink."""
-    kept = {d.id for d in decisions if d.kept}
-    return {
-        "all": _lengths([len(p.response.split()) for p in pairs]),
-        "kept": _lengths([len(p.response.split()) for p in pairs if p.id in kept]),
-    }
-
-
-def _lengths(words: Sequence[int]) -> dict[str, Any] | None:
-    if not words:
-        return None
-    return {
-        "median": median(words),
-        "mean": sum(words) / len(words),
-        "max": max(words),
-        "short": sum(w <= SHORT_WORDS for w in words) / len(words),
-    }
-
-
 def _train(trained: Artifact | None) -> dict[str, Any] | None:
+    """How a model was trained, be it on pairs or on preferences."""
     if trained is None:
         return None
     (model,) = trained.read(ModelRef)

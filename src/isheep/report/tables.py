@@ -7,9 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from isheep.report.figures import duplicate_share, model_name, stages_of, tested_cells
-from isheep.report.numbers import NONE, count, duration, fixed, gain, number, percent, share, short_count
+from isheep.report.numbers import (
+    NONE,
+    count,
+    duration,
+    energy,
+    fixed,
+    gain,
+    large,
+    number,
+    percent,
+    share,
+    short_count,
+)
 from isheep.report.verdict import DECODING_WORDS, gain_of, score_of
-from isheep.text.rules import INSTRUCTION_RULES, RESPONSE_RULES
+from isheep.text.released import ALL_INSTRUCTION_RULES, ALL_RESPONSE_RULES
 
 Entry = Mapping[str, Any]
 
@@ -21,6 +33,7 @@ REASONS: Mapping[str, str] = {
     "instructions/numbering": "its number does not follow the one before",
     "instructions/empty": "a number without a task",
     "instructions/format": "without its label, or with several inputs",
+    "instructions/too_long": "its prompt left no room for a list",
     "filter/held_out": "is one of the test prompts, never to be trained on",
     "filter/not_in_best": "below the share of best-scored answers that is kept",
     "filter/not_drawn": "not drawn (the control that keeps at random)",
@@ -28,7 +41,31 @@ REASONS: Mapping[str, str] = {
     "filter/low_following": "instruction-following score not above the threshold",
     "filter/unreadable_quality": "no quality score could be read",
     "filter/unreadable_following": "no instruction-following score could be read",
+    "filter/too_long": "its prompt left no room for an answer",
+    "filter/wrong": "known to be wrong",
+    "filter/unknown_truth": "nobody knows whether it is right",
+    "filter/high_ppl_response": "the model finds the answer improbable",
+    "filter/high_ppl_pair": "the model finds task and answer improbable",
+    "filter/no_perplexity": "too long, or empty: no perplexity",
+    "filter/near_duplicate": "too close to a pair that was kept",
+    "filter/same_cluster": "others of its cluster were kept",
+    "filter/earlier_turn": "an earlier turn of its conversation was dropped",
+    "filter/over_match": "beyond the count of the arm it is matched with",
+    "followups/unfinished": "the token limit came before its end",
+    "followups/too_long": "its prompt left no room for a follow-up",
+    "followups/repeats": "says again what was said before",
 }
+
+
+class Marked(str):
+    """A cell with a colour: `look` is good or bad. Its text says the same, for who sees no colour."""
+
+    look: str
+
+    def __new__(cls, text: str, look: str) -> Marked:
+        made = super().__new__(cls, text)
+        made.look = look
+        return made
 
 
 @dataclass(frozen=True)
@@ -97,7 +134,10 @@ _LINES: tuple[tuple[str, str, Callable[[Entry], str]], ...] = (
     ("at most 3 words, kept", "filter", lambda e: percent(_length(e, "kept", "short"))),
     ("trained on pairs", "train", lambda e: count(e["train"]["pairs"])),
     ("training steps", "train", lambda e: count(e["train"]["steps"])),
-    ("training loss", "train", lambda e: _losses(e)),
+    ("training loss", "train", lambda e: _losses(e["train"])),
+    ("trained on preferences", "prefer", lambda e: count(e["prefer"]["pairs"])),
+    ("steps on preferences", "prefer", lambda e: count(e["prefer"]["steps"])),
+    ("loss on preferences", "prefer", lambda e: _losses(e["prefer"])),
     ("tokens", "", lambda e: short_count(sum(e["tokens"].values()))),
     ("time", "", lambda e: duration(sum(e["seconds"].values()))),
 )
@@ -111,8 +151,25 @@ def iteration_table(summary: Entry) -> Table:
         cells = [read(e) if not stage or stage in e["keys"] else NONE for e in entries]
         if any(cell != NONE for cell in cells):
             rows.append((name, *cells))
+        if name == "kept":
+            rows += _turn_rows(entries)
     names = tuple(model_name(e["iteration"]) for e in entries)
     return Table("What each model wrote, judged, kept and was trained on", ("", *names), tuple(rows))
+
+
+def _turn_rows(entries: Sequence[Entry]) -> list[tuple[str, ...]]:
+    """Answers and kept ones of each turn, where conversations go on for more than one."""
+    turns = sorted({turn["turn"] for e in entries for turn in e["turns"]})
+    rows = []
+    for number_ in turns if len(turns) > 1 else ():
+        found = [next((turn for turn in e["turns"] if turn["turn"] == number_), None) for e in entries]
+        rows.append((f"answers, turn {number_}", *(count(f["answers"]) if f else NONE for f in found)))
+        kept = (
+            count(f["kept"]) if f and "filter" in e["keys"] else NONE
+            for e, f in zip(entries, found, strict=True)
+        )
+        rows.append((f"kept, turn {number_}", *kept))
+    return rows
 
 
 def _length(entry: Entry, which: str, field: str) -> float | None:
@@ -120,8 +177,8 @@ def _length(entry: Entry, which: str, field: str) -> float | None:
     return found[field] if found else None
 
 
-def _losses(entry: Entry) -> str:
-    losses = entry["train"]["losses"]
+def _losses(trained: Entry) -> str:
+    losses = trained["losses"]
     return f"{losses[0][1]:.3f} → {losses[-1][1]:.3f}" if losses else NONE
 
 
@@ -130,7 +187,7 @@ def meaning(reason: str) -> str:
     stage, _, name = reason.partition("/")
     if reason in REASONS:
         return REASONS[reason]
-    rules: Mapping[str, Any] = INSTRUCTION_RULES if stage == "instructions" else RESPONSE_RULES
+    rules: Mapping[str, Any] = ALL_RESPONSE_RULES if stage == "filter" else ALL_INSTRUCTION_RULES
     return rules[name].why if name in rules else ""
 
 
@@ -141,7 +198,8 @@ def dropped_table(summary: Entry) -> Table | None:
     if not reasons:
         return None
     total = {r: sum(e["dropped"].get(r, 0) for e in entries) for r in reasons}
-    order = sorted(reasons, key=lambda r: (not r.startswith("instructions/"), -total[r], r))
+    stages = ("instructions", "followups", "filter")
+    order = sorted(reasons, key=lambda r: (stages.index(r.partition("/")[0]), -total[r], r))
     rows = tuple(
         (r.replace("/", ": ", 1), *(count(e["dropped"].get(r, 0)) for e in entries), meaning(r))
         for r in order
@@ -164,3 +222,23 @@ def cost_table(summary: Entry) -> Table | None:
 
 def _cost(seconds: float | None, tokens: int | None) -> str:
     return NONE if seconds is None else f"{duration(seconds)}, {short_count(tokens)}"
+
+
+def ledger_table(summary: Entry) -> Table | None:
+    """What the run cost, by stage: all that made the models, then their tests."""
+    found = summary["ledger"]
+    costs = [*found["stages"].items(), ("all of it", found["training"]), ("tests", found["evaluation"])]
+    if not found["stages"] and not found["evaluation"]["seconds"]:
+        return None
+    columns = ("stage", "generated", "read", "scored", "trained on", "FLOPs (estimated)", "time", "energy")
+    rows = tuple(
+        (
+            stage,
+            *(short_count(cost[tokens]) for tokens in ("generated", "read", "scored", "trained")),
+            large(cost["flops"]),
+            duration(cost["seconds"]),
+            energy(cost["joules"]),
+        )
+        for stage, cost in costs
+    )
+    return Table("Tokens, FLOPs, time and energy by stage", columns, rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from isheep.report.measures import blind_sentence, guard_sentences, is_blind
 from isheep.report.numbers import gain, percent, points
 
 #: Fewer pairs than this teach little but the form of an answer.
@@ -29,12 +30,14 @@ Entry = Mapping[str, Any]
 
 
 def verdict(summary: Entry) -> dict[str, Any]:
-    """`status` (improved, no_difference, worse, mixed, base_only, not_tested), `headline`, `details`, and the cell of
-    the scores it speaks of: `task`, `decoding`, `last` and `best` iteration."""
-    cell = headline_cell(summary)
+    """`status` (improved, no_difference, worse, mixed, base_only, not_tested), `headline`, `outcome` (what stopped the
+    run, which model is its result), `details`, and the cell of the scores it speaks of: `task`, `decoding`, `last` and
+    `best` iteration."""
+    cell, outcome = headline_cell(summary), list(_outcome(summary))
     if cell is None:
         return {
             **_untested(summary),
+            "outcome": outcome,
             "details": [],
             "task": None,
             "decoding": None,
@@ -46,7 +49,17 @@ def verdict(summary: Entry) -> dict[str, Any]:
     made: dict[str, Any] = {"task": task, "decoding": decoding, "last": max(gains, default=None)}
     made["best"] = max(gains, key=lambda t: (gains[t]["value"], -t), default=None)
     status, headline = _tested(summary, made) if gains else _base_only(summary, task, decoding)
-    return {"status": status, "headline": headline, "details": list(_details(summary, made)), **made}
+    told = {"headline": headline, "outcome": outcome, "details": list(_details(summary, made))}
+    return {"status": status, **told, **made}
+
+
+def _outcome(summary: Entry) -> Iterator[str]:
+    """What stopped the run, and which model is its result."""
+    if summary["stopped"]:
+        yield f"{summary['stopped'][0].upper()}{summary['stopped'][1:]}."
+    if summary["result"]:
+        t = summary["result"]["iteration"]
+        yield f"The result of this run is M{t}{'' if t else ', the base model'}: {summary['result']['why']}."
 
 
 def headline_cell(summary: Entry) -> tuple[str, str] | None:
@@ -192,23 +205,35 @@ def warnings(summary: Entry) -> list[str]:
 
 
 def _amiss(summary: Entry, entry: Entry) -> Iterator[str]:
-    judged = entry["assessment"]
+    """Where the collapse guard has looked at something, it alone speaks of that."""
+    judged, guarded = entry["assessment"], entry["review"]["measures"] if entry["review"] else {}
+    yield from guard_sentences(summary, entry)
     if "filter" in entry["keys"] and entry["kept"] < FEW_PAIRS:
         yield f"only {entry['kept']} pairs were kept (fewer than {FEW_PAIRS})."
-    if judged["auroc"] is not None and judged["auroc"] < WEAK_JUDGE:
-        yield f"the judge hardly tells right from wrong (AUROC {judged['auroc']:.2f}; 0.5 is chance)."
+    yield from _judge(entry)
     for scale, figures in judged["scales"].items():
         total = sum(figures["histogram"]) if figures else 0
-        if figures and total and figures["histogram"][-1] / total > SATURATED:
+        seen = f"saturation/{scale}" in guarded
+        if figures and total and not seen and figures["histogram"][-1] / total > SATURATED:
             top = percent(figures["histogram"][-1] / total, 0)
             yield f"{top} of the {scale} scores are 9.5 or above: the scale no longer separates answers."
     first, here = summary["iterations"][0]["lengths"]["all"], entry["lengths"]["all"]
     # Where short answers were the rule from the start, more of them are no sign of anything.
     wordy = first is not None and first["short"] < MOSTLY_SHORT
-    if wordy and here and here["short"] - first["short"] > SHORTER:
+    if wordy and here and "share_short" not in guarded and here["short"] - first["short"] > SHORTER:
         rise = f"{percent(first['short'], 0)} → {percent(here['short'], 0)}"
         yield f"the share of very short answers rose ({rise} since iteration 0): the model may be falling silent."
     for s in entry["scores"] if entry["iteration"] else []:
         if s["metric"].startswith("ended_") and "@" not in s["metric"] and s["value"] < ENDED:
             how = DECODING_WORDS.get(s["metric"].removeprefix("ended_"), s["metric"])
             yield f"the tuned model ends only {percent(s['value'])} of its answers by itself ({s['task']}, {how})."
+
+
+def _judge(entry: Entry) -> Iterator[str]:
+    """One sentence, be it on planted answers, on the model's own, or on both."""
+    own = entry["assessment"]["auroc"]
+    weak = f"AUROC {own:.2f}" if own is not None and own < WEAK_JUDGE else ""
+    if is_blind(entry):
+        yield f"{blind_sentence(entry)}{f'; on its own answers {weak}' if weak else ''}."
+    elif weak:
+        yield f"the judge hardly tells right from wrong ({weak}; 0.5 is chance)."

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from isheep.backends.base import Choice, ModelSpec, Query, Request, Runtime
+import numpy as np
+
+from isheep.backends.base import (
+    Choice,
+    Embedding,
+    Example,
+    ModelSpec,
+    Passage,
+    Preferred,
+    Query,
+    Request,
+    Runtime,
+    Trained,
+    TrainSpec,
+)
 from isheep.backends.fake import FakeEngine
 from isheep.backends.fake_trainer import FakeTrainer
 from isheep.recipe import Loaded, load_recipe
-from isheep.records import Completion, Record
+from isheep.records import Completion, Likelihood, Pair, Record, Task
 from isheep.runs import Run
+from isheep.stages.filter import decide
+from isheep.stages.sieves import FilterSettings, Pool
 from isheep.stages.stage import Context, Settings
 from isheep.text.prompts import LAYOUTS, Layout
 
@@ -76,6 +93,8 @@ class Script:
         self.asked: list[str] = []  # ids, in the order asked
         self.prompts: dict[str, str] = {}
         self.queries: list[Query] = []
+        self.passages: list[Passage] = []
+        self.pooling = ""
 
     def layout(self, name: str) -> Layout:
         return LAYOUTS[{"auto": "question", "chat": "chatml"}.get(name, name)]
@@ -100,6 +119,60 @@ class Script:
             if query.id not in skip:
                 self.queries.append(query)
                 yield Choice(query.id, (0.0,) * 7 + (0.5, 0.5, 0.0), 0.8, 11)
+
+    def likelihood(self, passages: Sequence[Passage], skip: Collection[str] = ()) -> Iterator[Likelihood]:
+        for passage in reversed(passages):
+            if passage.id not in skip:
+                self.passages.append(passage)
+                yield Likelihood(passage.id, -1.0, 1, -4.0, 2)
+
+    def embed(
+        self, passages: Sequence[Passage], pooling: str, skip: Collection[str] = ()
+    ) -> Iterator[Embedding]:
+        self.pooling = pooling
+        for passage in reversed(passages):
+            if passage.id not in skip:
+                self.passages.append(passage)
+                yield Embedding(passage.id, np.array([0.6, 0.8], np.float32))
+
+    def close(self) -> None:
+        pass
+
+
+class Recorder:
+    """A trainer that writes down what it is given, and reports these losses."""
+
+    def __init__(self, losses: Sequence[float] = (2.0, 1.0), truncated: int = 0) -> None:
+        self.trained = Trained(tuple(enumerate(losses, 1)), len(losses), 99, truncated)
+        self.examples: list[Example] = []
+        self.preferred: list[Preferred] = []
+        self.spec: TrainSpec | None = None
+        self.beta = 0.0
+
+    def layout(self, name: str) -> Layout:
+        return LAYOUTS[name]
+
+    def train(
+        self, examples: Sequence[Example], spec: TrainSpec, layout: Layout, folder: Path, progress: Any
+    ) -> Trained:
+        self.examples, self.spec = list(examples), spec
+        (folder / "adapter").mkdir(exist_ok=True)
+        progress(1, 2)
+        return self.trained
+
+    def prefer(
+        self,
+        examples: Sequence[Preferred],
+        spec: TrainSpec,
+        beta: float,
+        layout: Layout,
+        folder: Path,
+        progress: Any,
+    ) -> Trained:
+        self.preferred, self.spec, self.beta = list(examples), spec, beta
+        (folder / "adapter").mkdir(exist_ok=True)
+        progress(1, 2)
+        return self.trained
 
     def close(self) -> None:
         pass
@@ -132,6 +205,49 @@ def context(
         folder=folder,
         **{**given, **rest},
     )
+
+
+def whole(
+    run: Callable[[Context[Any]], Iterator[Record]], make: Callable[[Sequence[Record]], Context[Any]]
+) -> list[Record]:
+    """What a stage writes; interrupted after any record, it is the same. `make` gives its context, from a journal."""
+    unbroken = list(run(make(())))
+    for cut in range(len(unbroken) + 1):
+        rest = list(run(make(unbroken[:cut])))
+        assert Counter([*unbroken[:cut], *rest]) == Counter(unbroken), f"interrupted after {cut} records"
+    return unbroken
+
+
+def pair(id: str, response: str = "A fine answer.", **changes: Any) -> Pair:
+    """A pair that breaks no rule, unless told to."""
+    given = {"instruction": f"Describe thing {id}.", "input": "", "finish": "stop", "history": (), **changes}
+    return Pair(
+        id, given["instruction"], given["input"], response, given["finish"], True, 1, 1, given["history"]
+    )
+
+
+def decided(
+    pairs: Sequence[Pair],
+    scores: Mapping[str, Mapping[str, float | None]] | None = None,
+    held_out: Sequence[Task] = (),
+    matched: int | None = None,
+    ties: Mapping[str, int] | None = None,
+    known: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> dict[str, str | None]:
+    """What the filter decides: pair id -> reason (None: kept). `known`: what else a Pool holds."""
+    ties = ties or {p.id: n for n, p in enumerate(pairs)}
+    reasons = decide(
+        FilterSettings(**settings), Pool(pairs, scores or {}, ties, **(known or {})), held_out, matched
+    )
+    assert reasons.keys() <= {p.id for p in pairs}
+    assert all(reasons.values()), "every dropped pair has its reason"
+    return {p.id: reasons.get(p.id) for p in pairs}
+
+
+def kept(reasons: Mapping[str, str | None]) -> list[str]:
+    """The ids without a reason."""
+    return [id for id, reason in reasons.items() if reason is None]
 
 
 def toy_file(folder: Path, **changes: Any) -> Path:

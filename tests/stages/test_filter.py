@@ -1,101 +1,24 @@
-"""filter: a decision with its reason for every pair, by threshold, by share, or at random."""
+"""filter, the pure core: several filters in several orders, conversations, an equal count."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import math
+from itertools import permutations
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from isheep.errors import YieldError
-from isheep.records import Decision, Pair, Record, Task, Verdict
-from isheep.stages.filter import FilterSettings, decide, normal, run
-from toy import context
+from isheep.lamb import world
+from isheep.records import Likelihood, Pair, Task, Vector
+from isheep.stages.sieves import normal
+from toy import decided, kept, pair
 
-
-def pair(id: str, response: str = "A fine answer.", **changes: Any) -> Pair:
-    given = {"instruction": f"Describe thing {id}.", "input": "", "finish": "stop", **changes}
-    return Pair(id, given["instruction"], given["input"], response, given["finish"], True, 1, 1)
+TEN = [pair(f"{n}") for n in range(10)]
+RISING = {f"{n}": {"following": 5.0, "quality": float(n)} for n in range(10)}
 
 
-def decided(
-    pairs: Sequence[Pair],
-    scores: Mapping[str, Mapping[str, float | None]],
-    held_out: Sequence[Task] = (),
-    tie: Mapping[str, int] | None = None,
-    **settings: Any,
-) -> dict[str, str | None]:
-    """Pair id -> reason (None: kept)."""
-    ties = tie or {p.id: n for n, p in enumerate(pairs)}
-    decisions = decide(FilterSettings(**settings), pairs, scores, held_out, ties)
-    assert [d.id for d in decisions] == [p.id for p in pairs], "a decision for every pair"
-    assert all(d.kept == (d.reason is None) for d in decisions)
-    return {d.id: d.reason for d in decisions}
-
-
-def both(quality: float | None, following: float | None = 10.0) -> dict[str, float | None]:
-    return {"following": following, "quality": quality}
-
-
-# thresholds
-
-
-@pytest.mark.parametrize(
-    ("quality", "following", "reason"),
-    [
-        (9.0, 9.0, None),
-        (8.000001, 10.0, None),
-        (8.0, 9.0, "low_quality"),
-        (9.0, 8.0, "low_following"),
-        (1.0, 1.0, "low_following"),
-        (None, 9.0, "unreadable_quality"),
-        (9.0, None, "unreadable_following"),
-        (None, 1.0, "unreadable_quality"),
-    ],
-)
-def test_both_scores_must_be_strictly_above(
-    quality: float | None, following: float | None, reason: str | None
-) -> None:
-    found = decided([pair("a")], {"a": both(quality, following)}, threshold=8)
-    assert found == {"a": reason}
-
-
-def test_a_scale_that_was_not_asked_does_not_count() -> None:
-    assert decided([pair("a")], {"a": {"quality": 9.0}}, threshold=8) == {"a": None}
-
-
-BAD = [pair("empty", ""), pair("cut", finish="length"), pair("fine")]
-NO_SCORE: dict[str, dict[str, float | None]] = {p.id: both(None, 1.0) for p in BAD}
-
-
-def test_zero_applies_the_rules_only() -> None:
-    assert decided(BAD, NO_SCORE, threshold=0) == {"empty": "empty", "cut": "unfinished", "fine": None}
-
-
-def test_minus_one_applies_nothing() -> None:
-    assert decided(BAD, NO_SCORE, threshold=-1) == {"empty": None, "cut": None, "fine": None}
-
-
-def test_null_needs_readable_scores() -> None:
-    assert decided(BAD, NO_SCORE, threshold=None) == {
-        "empty": "empty",
-        "cut": "unfinished",
-        "fine": "unreadable_quality",
-    }
-
-
-def test_rules_can_be_chosen() -> None:
-    assert decided(BAD, NO_SCORE, threshold=0, rules=("empty",)) == {
-        "empty": "empty",
-        "cut": None,
-        "fine": None,
-    }
-
-
-# held-out prompts
+# what can never be trained on
 
 
 @pytest.mark.parametrize("threshold", [None, -1, 0, 8])
@@ -109,7 +32,7 @@ def test_a_held_out_prompt_is_never_kept(threshold: float | None) -> None:
         pair("other_input", instruction="Add.", input="2 and 4"),
         pair("other", instruction="What is the opposite of cold?"),
     ]
-    scores = {p.id: both(10.0) for p in pairs}
+    scores = {p.id: {"quality": 10.0} for p in pairs}
     found = decided(pairs, scores, tests, threshold=threshold)
     assert {id for id, reason in found.items() if reason == "held_out"} == {
         "same", "spaced", "with_input", "moved",
@@ -121,157 +44,102 @@ def test_normal() -> None:
     assert normal("Add  THEM.", " 2\n3 ") == "add them. 2 3"
 
 
-# the share to keep
+@pytest.mark.parametrize("threshold", [None, -1, 0, 8])
+def test_an_answer_to_a_prompt_too_long_for_the_model_is_never_kept(threshold: float | None) -> None:
+    found = decided([pair("a", "", finish="too_long")], {"a": {"quality": 10.0}}, threshold=threshold)
+    assert found == {"a": "too_long"}
 
-TEN = [pair(f"{n}") for n in range(10)]
-RISING: dict[str, dict[str, float | None]] = {f"{n}": both(float(n), 5.0) for n in range(10)}
+
+# several filters
+
+
+def test_the_order_decides_what_a_filter_sees() -> None:
+    pairs = [pair("a", "The same answer."), pair("b", "The same answer."), pair("c", "One of its own.")]
+    scores = {"a": {"quality": 5.0}, "b": {"quality": 9.0}, "c": {"quality": 9.5}}
+    given: dict[str, Any] = {"threshold": 8, "overlap": {"on": "response"}}
+    assert decided(pairs, scores, **given, order=("threshold", "overlap")) == {
+        "a": "low_quality", "b": None, "c": None,
+    }  # fmt: skip
+    assert decided(pairs, scores, **given, order=("overlap", "threshold")) == {
+        "a": "low_quality", "b": "near_duplicate", "c": None,
+    }  # fmt: skip
+
+
+def test_density_and_a_share_count_what_is_left() -> None:
+    vectors = {p.id: Vector.of(p.id, np.eye(10, dtype=np.float32)[n]) for n, p in enumerate(TEN)}
+    given: dict[str, Any] = {"threshold": None, "keep_fraction": 0.5, "density": {"clusters": 4}}
+    known = {"vectors": vectors}
+    last = decided(TEN, RISING, known=known, **given, order=("threshold", "density", "keep_fraction"))
+    first = decided(TEN, RISING, known=known, **given, order=("threshold", "keep_fraction", "density"))
+    assert list(last.values()).count("same_cluster") == 6
+    assert len(kept(last)) == 2
+    assert list(first.values()).count("not_in_best") == 5
+    assert len(kept(first)) == 4
+
+
+def test_filters_that_look_at_one_pair_may_stand_in_any_order() -> None:
+    """Of ten true answers two are made wrong, three score low, and three are improbable."""
+    asked = [(q.instruction, q.input, q.right) for q in world.spread(10, 1, False)]
+    pairs = [
+        pair(f"{n}", "No idea." if n in (0, 4) else right, instruction=instruction, input=input)
+        for n, (instruction, input, right) in enumerate(asked)
+    ]
+    likelihood = {p.id: Likelihood(p.id, -1.0, 1, -math.log(5.0 * (n + 1)), 1) for n, p in enumerate(pairs)}
+    given: dict[str, Any] = {"threshold": 2, "ppl": {"limit": 36}, "verifier": "lamb"}
+    found = {
+        tuple(kept(decided(pairs, RISING, known={"likelihood": likelihood}, **given, order=order)))
+        for order in permutations(("verifier", "threshold", "ppl"))
+    }
+    assert found == {("3", "5", "6")}
+
+
+# conversations
+
+
+def turns(*responses: str) -> list[Pair]:
+    return [pair("a" + "+" * n, response) for n, response in enumerate(responses)]
 
 
 @pytest.mark.parametrize(
-    ("fraction", "count"), [(1.0, 10), (0.3, 3), (0.25, 2), (0.35, 4), (0.01, 0), (0.05, 0), (0.06, 1)]
+    ("responses", "reasons"),
+    [
+        (("Yes.", "No.", "So."), [None, None, None]),
+        (("Yes.", "", "So."), [None, "empty", "earlier_turn"]),
+        (("", "No.", "So."), ["empty", "earlier_turn", "earlier_turn"]),
+        (("Yes.", "No.", ""), [None, None, "empty"]),
+        (("", "", "So."), ["empty", "empty", "earlier_turn"]),
+    ],
 )
-def test_keep_fraction_keeps_the_best(fraction: float, count: int) -> None:
-    found = decided(TEN, RISING, threshold=None, keep_fraction=fraction)
-    kept = {id for id, reason in found.items() if reason is None}
-    assert kept == {f"{n}" for n in range(10 - count, 10)}
-    assert set(found.values()) <= {None, "not_in_best"}
-
-
-def test_keep_fraction_counts_what_passed_everything_else() -> None:
-    scores = {**RISING, "9": both(None), "8": both(7.9, 9.0)}
-    pairs = [*TEN[:7], pair("7", ""), *TEN[8:]]
-    found = decided(pairs, scores, threshold=None, keep_fraction=0.5)
-    assert found["7"] == "empty"
-    assert found["9"] == "unreadable_quality"
-    assert [id for id, reason in found.items() if reason is None] == ["3", "4", "5", "6", "8"][-4:]
-
-
-def test_threshold_and_fraction_together() -> None:
-    found = decided(TEN, RISING, threshold=4, keep_fraction=0.5)
-    assert found["4"] == "low_quality"
-    assert [id for id, reason in found.items() if reason is None] == ["8", "9"]
-
-
-def test_the_mean_of_both_scores_ranks() -> None:
-    pairs = [pair("a"), pair("b"), pair("c"), pair("d")]
-    scores = {"a": both(9.0, 1.0), "b": both(6.0, 6.0), "c": both(1.0, 10.0), "d": both(5.9, 6.0)}
-    found = decided(pairs, scores, threshold=None, keep_fraction=0.5)
-    assert [id for id, reason in found.items() if reason is None] == ["b", "d"]
-
-
-def test_equal_scores_are_drawn_by_the_tie() -> None:
-    pairs = [pair(id) for id in "abcd"]
-    scores = {id: both(5.0) for id in "abcd"}
-    tie = {"a": 4, "b": 1, "c": 3, "d": 2}
-    found = decided(pairs, scores, tie=tie, threshold=None, keep_fraction=0.5)
-    assert [id for id, reason in found.items() if reason is None] == ["b", "d"]
-
-
-def test_random_keeps_the_same_count_without_looking_at_scores() -> None:
-    best = decided(TEN, RISING, threshold=None, keep_fraction=0.3)
-    tie = {f"{n}": n * 7 % 10 for n in range(10)}
-    drawn = decided(TEN, RISING, tie=tie, threshold=None, keep_fraction=0.3, by="random")
-    other = {id: both(10.0 - (score["quality"] or 0.0)) for id, score in RISING.items()}
-    again = decided(TEN, other, tie=tie, threshold=None, keep_fraction=0.3, by="random")
-    assert drawn == again
-    assert list(best.values()).count(None) == list(drawn.values()).count(None) == 3
-    assert [id for id, reason in drawn.items() if reason is None] == ["0", "3", "6"]
-    assert set(drawn.values()) == {None, "not_drawn"}
-
-
-@given(
-    st.lists(
-        st.tuples(st.none() | st.floats(1, 10), st.none() | st.floats(1, 10), st.sampled_from(["", "A b."])),
-        max_size=25,
-    ),
-    st.none() | st.sampled_from([-1.0, 0.0, 2.0, 8.0]),
-    st.none() | st.sampled_from([0.1, 0.5, 1.0]),
-    st.sampled_from(["score", "random"]),
-)
-def test_every_pair_has_one_decision(
-    rows: list[tuple[float | None, float | None, str]],
-    threshold: float | None,
-    fraction: float | None,
-    by: str,
+def test_a_conversation_is_cut_at_its_first_dropped_turn(
+    responses: tuple[str, ...], reasons: list[str | None]
 ) -> None:
-    pairs = [pair(f"{n}", response) for n, (_, _, response) in enumerate(rows)]
-    scores = {f"{n}": both(quality, following) for n, (quality, following, _) in enumerate(rows)}
-    found = decided(pairs, scores, threshold=threshold, keep_fraction=fraction, by=by)
-    kept = [id for id, reason in found.items() if reason is None]
-    for id in kept:
-        q, f = scores[id]["quality"], scores[id]["following"]
-        if threshold is None or threshold > 0:
-            assert q is not None
-            assert f is not None
-            assert threshold is None or min(q, f) > threshold
-        if threshold is None or threshold >= 0:
-            assert rows[int(id)][2], "an empty answer is never kept"
-    if fraction is not None:
-        passed = [r for r in found.values() if r in (None, "not_in_best", "not_drawn")]
-        assert len(kept) == round(fraction * len(passed))
+    pairs = [*turns(*responses), pair("b")]
+    assert list(decided(pairs, threshold=None).values()) == [*reasons, None]
 
 
-# the step
+def test_a_turn_below_the_threshold_cuts_too() -> None:
+    scores = {"a": {"quality": 9.0}, "a+": {"quality": 7.0}, "a++": {"quality": 10.0}}
+    found = decided(turns("Yes.", "No.", "So."), scores, threshold=8)
+    assert found == {"a": None, "a+": "low_quality", "a++": "earlier_turn"}
 
 
-def inputs(scores: Mapping[str, Mapping[str, float | None]]) -> dict[str, list[Record]]:
-    return {
-        "responses": list(TEN),
-        "assessment": [
-            Verdict(f"{id}/{scale}", id, scale, score)
-            for id, by_scale in scores.items()
-            for scale, score in by_scale.items()
-        ],
-        "tests": [Task("t", "Describe thing 9.")],
-    }
+# an equal count
 
 
-def test_the_step(tmp_path: Path) -> None:
-    settings = FilterSettings(threshold=None, keep_fraction=0.3, min_kept=3)
-    decisions = list(run(context(settings, tmp_path, inputs(RISING))))
-    assert len(decisions) == 10
-    assert decisions[9] == Decision("9", False, "held_out", 9.0, 5.0)
-    assert [d.id for d in decisions if d.kept] == ["6", "7", "8"]
+@pytest.mark.parametrize(("by", "left"), [("score", ["7", "8", "9"]), ("random", ["0", "3", "6"])])
+def test_match_brings_the_count_down(by: str, left: list[str]) -> None:
+    ties = {f"{n}": n * 7 % 10 for n in range(10)}
+    found = decided(TEN, RISING, matched=3, ties=ties, threshold=None, by=by)
+    assert kept(found) == left
+    assert set(found.values()) == {None, "over_match"}
 
 
-def test_without_verdicts_scores_are_none(tmp_path: Path) -> None:
-    given = {"responses": TEN}
-    decisions = list(run(context(FilterSettings(threshold=0), tmp_path, given)))
-    assert decisions[0] == Decision("0", True, None, None, None)
+def test_match_comes_last() -> None:
+    pairs = [*TEN[:8], pair("8", ""), pair("9", finish="too_long")]
+    found = decided(pairs, RISING, matched=3, threshold=2)
+    assert kept(found) == ["5", "6", "7"]
+    assert found["2"] == "low_quality"
 
 
-def test_an_interruption_anywhere_changes_nothing(tmp_path: Path) -> None:
-    settings = FilterSettings(threshold=None, keep_fraction=0.3, min_kept=1)
-    whole = list(run(context(settings, tmp_path, inputs(RISING))))
-    for cut in range(11):
-        assert list(run(context(settings, tmp_path, inputs(RISING), whole[:cut]))) == whole[cut:]
-
-
-def test_ties_hang_on_the_key(tmp_path: Path) -> None:
-    settings = FilterSettings(threshold=None, keep_fraction=0.5, by="random", min_kept=1)
-    drawn = {
-        key: [d.id for d in run(context(settings, tmp_path, inputs(RISING), key=key * 64)) if d.kept]
-        for key in "abc"
-    }
-    assert len({tuple(ids) for ids in drawn.values()}) > 1
-
-
-def test_too_few_kept_stops_with_what_was_dropped_and_advice(tmp_path: Path) -> None:
-    with pytest.raises(YieldError) as caught:
-        list(run(context(FilterSettings(threshold=8), tmp_path, inputs({**RISING, "0": both(None)}))))
-    assert caught.value.message == (
-        "the filter kept 0 of 10 pairs, fewer than filter.min_kept = 10 "
-        "(dropped: 8 low_following, 1 unreadable_quality, 1 held_out); half of the mean scores are below 5.50"
-    )
-    assert "filter.keep_fraction to 0.3" in caught.value.hint
-
-
-def test_min_kept_is_enough(tmp_path: Path) -> None:
-    settings = FilterSettings(threshold=None, keep_fraction=1.0, min_kept=9)
-    assert sum(d.kept for d in run(context(settings, tmp_path, inputs(RISING)))) == 9
-
-
-@pytest.mark.parametrize("threshold", [None, -1, 0, 8])
-def test_an_answer_to_a_prompt_too_long_for_the_model_is_never_kept(threshold: float | None) -> None:
-    found = decided([pair("a", "", finish="too_long")], {"a": both(10.0)}, threshold=threshold)
-    assert found == {"a": "too_long"}
+def test_too_few_to_match_are_all_kept() -> None:
+    assert len(kept(decided(TEN, RISING, matched=30, threshold=4))) == 5

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
 
-from isheep.backends import open_engine
-from isheep.backends.base import Engine, ModelSpec, Query, Request, Runtime, Sampling
-from isheep.records import Completion
+from isheep.backends import ENGINES, open_engine
+from isheep.backends.base import Engine, ModelSpec, Passage, Query, Reader, Request, Runtime, Sampling
+from isheep.records import Completion, Likelihood
 from isheep.text.prompts import LAYOUTS
 from tiny_models import make_model
 
@@ -146,6 +150,39 @@ def test_text_is_cut_exactly_at_the_earliest_stop(opener: Opener) -> None:
             assert (completion.finish, completion.ended) == ("stop", False)
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("until", ["[aeiou]", r"\w(?=\W)", "no such text"])
+def test_text_is_cut_right_behind_the_first_match(opener: Opener, until: str, temperature: float) -> None:
+    free = _run(opener(4), _requests(max_tokens=30, temperature=temperature))
+    cut = _requests(max_tokens=30, temperature=temperature, until=until)
+    done = _run(opener(4), cut)
+    for id, completion in done.items():
+        match = re.search(until, free[id].text)
+        if match is None:
+            assert completion == free[id]
+        else:
+            assert completion.text == free[id].text[: match.end()]
+            assert (completion.finish, completion.ended) == ("stop", False)
+            assert completion.tokens <= free[id].tokens
+    assert done == _run(opener(7), cut[::-1])
+
+
+def test_of_a_stop_and_a_match_the_earlier_end_wins(opener: Opener) -> None:
+    stops, until = ("a", "s"), "[dfot]."
+    free = _run(opener(4), _requests(max_tokens=30))
+    done = _run(opener(4), _requests(max_tokens=30, stops=stops, until=until))
+    winners = set()
+    for id, completion in done.items():
+        text = free[id].text
+        ends = {stop: at for stop in stops if (at := text.find(stop)) >= 0}
+        if match := re.search(until, text):
+            ends[until] = match.end()
+        assert completion.text == text[: min(ends.values(), default=None)]
+        winners |= {min(ends, key=lambda name: ends[name])} if ends else set()
+    assert until in winners
+    assert winners & set(stops)
+
+
 def test_scores_are_probabilities(opener: Opener) -> None:
     prompts = ["Score (1 to 10):", "Score (1 to 10):\n", "Question: hot?\nAnswer: cold\nRating (1 to 10):"]
     queries = [Query(f"q{n}", prompt * (1 + n % 2), SCORES) for n, prompt in enumerate(prompts * 3)]
@@ -161,6 +198,135 @@ def test_scores_are_probabilities(opener: Opener) -> None:
     assert again == {id: c for id, c in answers.items() if id not in ("q0", "q1")}
     for id, other in {c.id: c for c in opener(2).score(queries)}.items():
         assert other.probabilities == pytest.approx(answers[id].probabilities, abs=1e-5)
+
+
+Read = Callable[[int], Reader]
+
+
+@pytest.fixture
+def reader(opener: Opener, request: pytest.FixtureRequest) -> Read:
+    """The engine as a reader; every engine that says it can read is one."""
+    kind, _ = ENGINES_AT_HAND[request.node.callspec.params["opener"]]
+    if "read" not in ENGINES[kind].can:
+        pytest.skip(f"{kind} does not read")
+
+    def read(batch_size: int) -> Reader:
+        engine = opener(batch_size)
+        assert isinstance(engine, Reader)
+        return engine
+
+    return read
+
+
+def _passages(count: int = 13) -> list[Passage]:
+    return [
+        Passage(r.id, r.prompt, " It is" + " white and cold" * (1 + n % 4))
+        for n, r in enumerate(_requests(count))
+    ]
+
+
+def _likelihoods(
+    reader: Reader, passages: list[Passage], skip: tuple[str, ...] = ()
+) -> dict[str, Likelihood]:
+    done = list(reader.likelihood(passages, skip))
+    assert len({one.id for one in done}) == len(done)
+    return {one.id: one for one in done}
+
+
+def _vectors(
+    reader: Reader, passages: list[Passage], pooling: Literal["mean", "last"], skip: tuple[str, ...] = ()
+) -> dict[str, np.ndarray]:
+    done = list(reader.embed(passages, pooling, skip))
+    assert len({one.id for one in done}) == len(done)
+    return {one.id: one.values for one in done}
+
+
+def test_every_passage_has_a_likelihood(reader: Read) -> None:
+    passages = _passages()
+    found = _likelihoods(reader(4), passages)
+    assert set(found) == {p.id for p in passages}
+    for one in found.values():
+        assert one.text_tokens > 0
+        assert one.prompt_tokens > 0
+        assert one.text_loglik < 0
+        assert one.prompt_loglik < 0
+        assert 1 < math.exp(-one.text_loglik / one.text_tokens) < math.inf
+    assert _likelihoods(reader(4), passages) == found
+    assert list(reader(4).likelihood([])) == []
+
+
+def test_batch_and_order_of_what_is_read_do_not_matter(reader: Read) -> None:
+    passages = _passages()
+    found = _likelihoods(reader(4), passages)
+    for other in (
+        _likelihoods(reader(7), passages[::-1]),
+        _likelihoods(reader(2), passages[5:] + passages[:5]),
+    ):
+        assert set(other) == set(found)
+        for id, one in other.items():
+            wanted = found[id]
+            assert (one.prompt_tokens, one.text_tokens) == (wanted.prompt_tokens, wanted.text_tokens)
+            assert one.text_loglik == pytest.approx(wanted.text_loglik, rel=1e-4)
+            assert one.prompt_loglik == pytest.approx(wanted.prompt_loglik, rel=1e-4)
+
+
+def test_what_is_skipped_is_not_read_and_changes_nothing(reader: Read) -> None:
+    passages = _passages()
+    found, vectors = _likelihoods(reader(4), passages), _vectors(reader(4), passages, "mean")
+    skip = tuple(p.id for n, p in enumerate(passages) if n % 3 == 0 or n < 7)
+    rest = _likelihoods(reader(4), passages, skip)
+    assert rest == {id: one for id, one in found.items() if id not in skip}
+    seen = _vectors(reader(4), passages, "mean", skip)
+    assert set(seen) == set(rest)
+    assert all(np.array_equal(values, vectors[id]) for id, values in seen.items())
+
+
+def test_a_prompt_is_as_probable_whatever_follows(reader: Read) -> None:
+    prompt = LAYOUTS["question"].prompt("Describe a sheep")
+    one, other = (
+        _likelihoods(reader(4), [Passage("p", prompt, text)])["p"] for text in (" white", " cold 1")
+    )
+    assert one.prompt_tokens == other.prompt_tokens
+    assert one.prompt_loglik == pytest.approx(other.prompt_loglik, rel=1e-4)
+    assert one.text_loglik != pytest.approx(other.text_loglik, rel=1e-4)
+
+
+def test_the_edges_of_reading(opener: Opener, reader: Read) -> None:
+    long = "a b c " * opener(4).context
+    passages = [Passage("one", "x", "y"), Passage("empty", "x", ""), Passage("long", "x", long)]
+    found = _likelihoods(reader(4), passages)
+    assert found["one"].text_tokens == 1
+    assert math.isfinite(found["one"].text_loglik)
+    assert found["one"].text_loglik < 0
+    for id in ("empty", "long"):
+        assert found[id] == Likelihood(id, 0.0, 0, 0.0, 0)
+    vectors = _vectors(reader(4), passages, "last")
+    assert {id: bool(values.any()) for id, values in vectors.items()} == {
+        "one": True,
+        "empty": False,
+        "long": False,
+    }
+    assert len({values.shape for values in vectors.values()}) == 1
+
+
+def test_vectors(reader: Read) -> None:
+    passages = _passages()
+    poolings: tuple[Literal["mean", "last"], ...] = ("mean", "last")
+    by_pooling = {pooling: _vectors(reader(4), passages, pooling) for pooling in poolings}
+    for pooling, vectors in by_pooling.items():
+        assert set(vectors) == {p.id for p in passages}
+        again = _vectors(reader(7), passages[::-1], pooling)
+        for id, values in vectors.items():
+            assert values.dtype == np.float32
+            assert np.linalg.norm(values) == pytest.approx(1, abs=1e-5)
+            assert again[id] == pytest.approx(values, abs=1e-4)
+    assert not np.allclose(by_pooling["mean"]["r00"], by_pooling["last"]["r00"], atol=1e-3)
+    assert not np.allclose(by_pooling["mean"]["r00"], by_pooling["mean"]["r04"], atol=1e-3)
+
+
+def test_its_size_is_known(opener: Opener) -> None:
+    assert opener(4).parameters == opener(7).parameters
+    assert (opener(4).parameters or 0) > 0
 
 
 def test_layouts_by_name(opener: Opener) -> None:

@@ -52,8 +52,9 @@ class Runner:
         self._config = inner.config
         # The adapter's layers sit inside it, so it is the adapted model without its output layer.
         self._body = inner.base_model
+        head = inner.get_output_embeddings() or inner.get_input_embeddings()
         #: Rows and columns of the output layer: tokens it knows, features of a last hidden state.
-        self.vocabulary, self.width = map(int, inner.get_output_embeddings().weight.shape)
+        self.vocabulary, self.width = map(int, head.weight.shape)
 
     def prefill(self, rows: Sequence[list[int]], keep: int = 1, room: int = 0) -> Prefilled:
         """Run the prompts, padded on the left; keep the logits of the last `keep` positions."""
@@ -117,6 +118,11 @@ class Runner:
     def hidden(self, ids: Tensor) -> Tensor:
         """Last hidden states, behind the final norm, of rows padded on the right: [row, position, feature]."""
         out = self._body(input_ids=ids, use_cache=False, return_dict=True)
+        if not hasattr(out, "last_hidden_state"):
+            raise BackendError(
+                f"{type(self._body).__name__} does not show its last hidden states",
+                "choose a filter that needs no vectors",
+            )
         states: Tensor = out.last_hidden_state
         return states
 

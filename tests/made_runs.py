@@ -60,13 +60,16 @@ def made_run(
     parameters: int | None = 1000,
     joules: float | None = 5.0,
     best: int | None = None,
+    stop_after: int | None = None,
+    asked: int | None = None,
     scores: tuple[float, float] = (9.0, 2.0),
     complete: bool = True,
 ) -> Run:
     """A run in which everything is chosen. The base model is also tried in a worse layout, in which nothing is right.
 
     Every iteration answers six tasks of lamb's world, of which the first three rightly; `scores` are those of right and
-    wrong answers.
+    wrong answers. `stop_after`: the review of that iteration ends the run, though later steps lie in the store.
+    `asked`: only so many of the items are put to the models.
     """
     make = Maker(store, name, seed, iterations, "lamb")
     rest = {"parameters": parameters, "joules": joules}
@@ -79,7 +82,7 @@ def made_run(
             Answer(f"{layout}/{d}/{test.id}", task, test.id, layout, d, "x", rule(t, i, d), True, 5, 2)
             for layout, rule in layouts.items()
             for d in decodings
-            for i, test in enumerate(tests)
+            for i, test in enumerate(tests[:asked])
         ]
         made = []
         for layout in layouts:
@@ -109,8 +112,8 @@ def made_run(
         make.step("train", "train", t, [model], trained_tokens=trained_tokens, **rest)
         if complete or t + 1 < iterations:
             evaluate(t + 1)
-        if best is not None:
-            outcome = Outcome(f"review.{t}", False, "", min(best, t + 1))
+        if best is not None or stop_after is not None:
+            outcome = Outcome(f"review.{t}", t == stop_after, "", t + 1 if best is None else min(best, t + 1))
             make.step("review", "review", t, [outcome], parameters=None, joules=None)
     return make.done(
         [] if complete else [RunStep(f"evaluate.{iterations}", "evaluate", iterations, "0" * 64)]

@@ -41,6 +41,12 @@ def test_up_to_a_model(make_run: MakeRun) -> None:
     assert ledger(run, until=2) == ledger(run)
 
 
+def test_what_comes_after_a_stop_is_not_part_of_the_run(make_run: MakeRun) -> None:
+    stopped = make_run("arm", 0, lambda *_: True, stop_after=0)
+    assert ledger(stopped).kept == (4,)
+    assert ledger(stopped).evaluation.read == 2000
+
+
 def test_what_was_not_recorded_is_not_known(make_run: MakeRun) -> None:
     made = ledger(make_run("arm", 0, lambda *_: True, parameters=None, joules=None))
     assert (made.training.flops, made.training.joules) == (None, None)

@@ -189,6 +189,15 @@ def test_a_model_that_not_every_run_has(make_run: MakeRun) -> None:
         compare({"a": a, "b": b}, "b", iteration=4)
 
 
+def test_a_run_that_its_review_stopped_is_complete(make_run: MakeRun) -> None:
+    a = [make_run("a", seed, first(2)) for seed in range(3)]
+    b = [make_run("b", seed, first(2), stop_after=0 if seed == 1 else None) for seed in range(3)]
+    found = compare({"a": a, "b": b}, "a")
+    assert of(found, "b").iterations == (2, 1, 2)
+    assert lines(found)[2][2] == "last: M2 M1 M2"
+    assert of(found, "b").ledger.kept == (4, pytest.approx(4 / 3))
+
+
 def test_a_base_model_can_be_an_arm(make_run: MakeRun) -> None:
     a = [make_run("a", seed, first(2)) for seed in range(3)]
     base = [make_run("base", seed, first(2), iterations=0) for seed in range(3)]
@@ -199,9 +208,9 @@ def test_a_base_model_can_be_an_arm(make_run: MakeRun) -> None:
     assert result.ledger.training.flops == 0
 
 
-@pytest.mark.parametrize("change", [{"items": 11}, {"wording": "Write"}])
+@pytest.mark.parametrize("change", [{"items": 11}, {"wording": "Write"}, {"asked": 9}])
 def test_other_prompts_are_never_paired(make_run: MakeRun, change: dict[str, int | str]) -> None:
-    """Neither another number of prompts, nor other prompts under the same names."""
+    """Neither another number of prompts, nor other prompts under the same names, nor a part of them."""
     arms = {"a": [make_run("a", 0, first(2))], "b": [make_run("b", 0, first(2), **change)]}
     with pytest.raises(StoreError, match="tested on other quiz prompts") as caught:
         compare(arms, "a")

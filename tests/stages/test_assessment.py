@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isheep.backends.base import Choice, Request
-from isheep.records import Completion, Pair, Verdict
+from isheep.records import Completion, Pair, Record, Verdict
 from isheep.stages.assessment import CHOICES, AssessmentSettings, expected_score, run, scales
-from toy import Script, context
+from toy import Script, context, whole
 
 PAIRS = [
     Pair("0.0.00", "Name a colour.", "", "red", "stop", True, 1, 1),
@@ -20,22 +21,26 @@ PAIRS = [
 ]
 
 
-def ctx_for(folder: Path, engine: Any = None, journal: tuple[Verdict, ...] = (), **settings: Any) -> Any:
-    prompt = folder / "judge.txt"
-    prompt.write_text("Task: {request}\nAnswer: {response}\nScore:\n", encoding="utf-8")
-    other = folder / "other.txt"
-    other.write_text("Follows? {request} -> {response}\n", encoding="utf-8")
-    rest: dict[str, Any] = {"layout": settings.pop("layout", "question")}
-    if engine is not None:
-        rest["open_engine"] = lambda: engine
-    return context(
-        AssessmentSettings(**settings),
-        folder,
-        {"responses": PAIRS},
-        journal,
-        files={"quality_prompt": prompt, "following_prompt": other},
-        **rest,
-    )
+def prompt_set(folder: Path) -> Path:
+    """A folder of judging prompts as a user may have."""
+    own = folder / "judge"
+    own.mkdir(exist_ok=True)
+    (own / "quality.txt").write_text("Task: {request}\nAnswer: {response}\nScore:\n", encoding="utf-8")
+    (own / "following.txt").write_text("Follows? {request} -> {response}\n", encoding="utf-8")
+    return own
+
+
+def ctx_for(
+    folder: Path,
+    engine: Any = None,
+    journal: Sequence[Record] = (),
+    layout: str = "question",
+    **settings: Any,
+) -> Any:
+    rest: dict[str, Any] = {} if engine is None else {"open_engine": lambda: engine}
+    given = {"responses": PAIRS}
+    files = {"prompts": prompt_set(folder)}
+    return context(AssessmentSettings(**settings), folder, given, journal, files=files, layout=layout, **rest)
 
 
 def sure_of(score: int) -> tuple[float, ...]:
@@ -168,11 +173,8 @@ def test_the_sampled_request(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reading", ["expected", "sampled"])
 def test_an_interruption_anywhere_changes_nothing(tmp_path: Path, reading: str) -> None:
-    whole = tuple(run(ctx_for(tmp_path, reading=reading)))
-    assert len(whole) == 4
-    for cut in range(5):
-        rest = list(run(ctx_for(tmp_path, journal=whole[:cut], reading=reading)))
-        assert sorted([*whole[:cut], *rest], key=lambda v: v.id) == sorted(whole, key=lambda v: v.id)
+    found = whole(run, lambda journal: ctx_for(tmp_path, journal=journal, reading=reading))
+    assert len(found) == 4
 
 
 def test_an_unreadable_score_is_none_and_never_a_number(tmp_path: Path) -> None:

@@ -8,22 +8,53 @@ parsed, as the released code does. What cannot be read is None, never a number.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from isheep.backends.base import Choice, Query, Request, Sampling
+from isheep.errors import RecipeError
 from isheep.records import Pair, Record, Verdict
 from isheep.stages.stage import Context, OutsideFolder, Settings, Stage
 from isheep.text.parse import RATING_DONE, parse_rating
-from isheep.text.prompts import Layout, judge_text, read_examples
+from isheep.text.prompts import Layout, ScoredExample, judge_text, read_examples
 
 #: The two scales of the paper, in the order they are asked.
 SCALES = ("quality", "following")
 #: Scores run from 1 to 10 (paper).
 CHOICES = tuple(str(score) for score in range(1, 11))
-#: A set of judging prompts: a template per scale, and scored examples where the templates show any.
-PROMPT_SET = OutsideFolder(
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSet(OutsideFolder):
+    """Marks a set of judging prompts: a template per scale, and scored examples where the templates show any."""
+
+    def problem(self, path: Path) -> str | None:
+        """Laid out once, so that missing examples are known before hours of work and not after."""
+        found = OutsideFolder.problem(self, path)
+        if found is not None:
+            return found
+        for name in self.templates:
+            try:
+                judge_text(
+                    (path / name).read_text(encoding="utf-8"), "", "", "", shown_examples(path), SCALES[0]
+                )
+            except RecipeError as error:
+                return f"holds a {name} that cannot be used: {error.message}"
+            except UnicodeDecodeError:
+                return "holds an examples.jsonl that is not UTF-8 text"
+        return None
+
+
+def shown_examples(folder: Path) -> tuple[ScoredExample, ...]:
+    """The scored examples of a set of judging prompts; none where it has no such file."""
+    file = folder / "examples.jsonl"
+    return read_examples(file.read_text(encoding="utf-8")) if file.is_file() else ()
+
+
+PROMPT_SET = PromptSet(
     "prompts/judge",
     "/quality.txt",
     fields=frozenset({"request", "response"}),
@@ -88,8 +119,7 @@ def prompts(
     """Every judging prompt by pair and scale."""
     wrap = ctx.settings.wrap == "always" or (ctx.settings.wrap == "auto" and layout.is_chat)
     folder = ctx.files["prompts"]
-    shown = folder / "examples.jsonl"
-    examples = read_examples(shown.read_text(encoding="utf-8")) if shown.is_file() else ()
+    examples = shown_examples(folder)
     texts: dict[tuple[str, str], str] = {}
     for scale in scales(ctx.settings.level):
         template = (folder / f"{scale}.txt").read_text(encoding="utf-8")

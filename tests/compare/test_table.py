@@ -272,6 +272,9 @@ def test_rows_csv_and_json_agree(chosen_arms: Arms, tmp_path: Path) -> None:
         result.difference.low,
         result.difference.df,
     )
+    assert better["pair_matched_why"] == list(result.pair_matched or ())
+    assert better["compute_matched_why"] == list(result.compute_matched or ())
+    assert (better["pair_matched"], better["compute_matched"]) == (False, False)
     assert (better["kept"], better["trained_pairs"], better["generated"]) == ([8, 6], [8, 6], 200)
     assert {(x["arm"], x["iteration"]) for x in plain["ledgers"]} == {(a, "last") for a in chosen_arms}
     assert [arm["name"] for arm in plain["arms"]] == list(chosen_arms)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -192,8 +194,13 @@ def percent(share: float | None) -> str:
 
 
 def score_table(summary: Mapping[str, Any]) -> Table:
-    """Scores by iteration, in percent, with their intervals."""
+    """Scores by iteration, in percent, with their intervals; below, what stopped the run and what its result is."""
     table = _table("scores in % (95 % interval)")
+    if summary["verdict"]["outcome"]:
+        # Folded by hand: a caption of its own accord is as wide as its table, however narrow that is.
+        width = shutil.get_terminal_size((FILE_WIDTH, 24)).columns
+        said = "\n".join(textwrap.fill(visible(line), width) for line in summary["verdict"]["outcome"])
+        table.caption = Text(said, justify="left", no_wrap=True, overflow="ignore")
     rows = [(s["task"], s["metric"]) for i in summary["iterations"] for s in i["scores"]]
     metrics = [cell for cell in dict.fromkeys(rows) if "@" not in cell[1]]
     table.add_column("model", no_wrap=True)

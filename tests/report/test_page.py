@@ -7,96 +7,23 @@ import random
 import re
 import shutil
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from reading import HOSTILE, Reader, read
 
 from isheep import load_recipe, make_plan, open_run, run, write_report
 from isheep.backends import fake
 from isheep.report import sample_records, summarize
-from isheep.report.figures import funnel_rows, thin
+from isheep.report.figures import cost_figures, funnel_rows, thin
 from isheep.report.markup import visible
 from isheep.report.numbers import count, fixed, gain, percent, share
 from isheep.report.page import MAX_BYTES, page
 from isheep.report.tables import iteration_table, meaning
 from isheep.runs import Run, register
 from isheep.store import Store
-
-#: Breaks out of HTML text, attributes, SVG, CSS, comments, Markdown tables and code; hides; reorders.
-HOSTILE = (
-    "<script>alert(1)</script><img src=x onerror=alert(2)>\"' onload='alert(3)' </svg></style></title></desc>"
-    "<svg onload=alert(4)><a href=javascript:alert(5)>x</a>--><!--]]> &lt;script&gt; `|` ``` [x](javascript:1) "
-    "\u202ereversed\u202c \u200bzero\u0007bell </td></tr></table><iframe src=//evil.example></iframe>"
-)
-ELEMENTS = {
-    "html", "head", "meta", "title", "style", "body", "header", "main", "section", "footer", "nav", "h1", "h2", "h3",
-    "h4", "p", "small", "span", "strong", "code", "pre", "a", "ul", "li", "dl", "dt", "dd", "div", "article", "figure",
-    "figcaption", "details", "summary", "table", "caption", "thead", "tbody", "tr", "th", "td",
-    "svg", "desc", "text", "line", "rect", "circle", "path",
-}  # fmt: skip
-ATTRIBUTES = {
-    "lang", "charset", "http-equiv", "content", "name", "class", "id", "href", "aria-label", "aria-labelledby", "role",
-    "tabindex", "dir", "open", "scope", "xmlns", "viewbox", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "rx",
-    "width", "height", "d", "text-anchor", "transform",
-}  # fmt: skip
-FILES = {"summary.json", "report.md", "recipe.yaml"}
-
-
-class Reader(HTMLParser):
-    """Every element, attribute and piece of text of a page, as a browser's parser would find them."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: set[str] = set()
-        self.attributes: set[str] = set()
-        self.links: set[str] = set()
-        self.ids: list[str] = []
-        self.text = ""
-        self.odd: list[str] = []
-        self.policy = ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.add(tag)
-        for name, value in attrs:
-            self.attributes.add(name)
-            if name == "href":
-                self.links.add(value or "")
-            if name == "content" and ("http-equiv", "Content-Security-Policy") in attrs:
-                self.policy = value or ""
-            if name == "id":
-                self.ids.append(value or "")
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def handle_comment(self, data: str) -> None:
-        self.odd.append(data)
-
-    def unknown_decl(self, data: str) -> None:
-        self.odd.append(data)
-
-
-def read(text: str) -> Reader:
-    """Parse a page and check all that must hold for every page."""
-    found = Reader(text)
-    assert found.elements <= ELEMENTS
-    assert found.attributes <= ATTRIBUTES
-    assert not found.odd
-    assert all(link in FILES or (link.startswith("#") and link[1:] in found.ids) for link in found.links)
-    assert len(found.ids) == len(set(found.ids))
-    assert found.policy.startswith("default-src 'none'; ")
-    assert "script-src" not in found.policy
-    assert "url(" not in text
-    assert "@import" not in text
-    assert len(text.encode()) < MAX_BYTES
-    # Well-formed as XML from end to end: no text has opened or closed an element anywhere, the plots included.
-    ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>\n"))
-    return found
 
 
 def test_the_page_of_a_finished_run(fake_run: Run) -> None:
@@ -323,3 +250,16 @@ def test_a_long_loss_curve_is_thinned() -> None:
 def test_reasons_are_explained(reason: str) -> None:
     assert meaning(reason)
     assert meaning("filter/never_heard_of") == ""
+
+
+def test_more_stages_than_colours_become_other(summary_of: Callable[..., dict[str, Any]]) -> None:
+    summary = summary_of([40])
+    stages = ("train", "preferences", "prefer", "evaluate", "instructions", "responses", "followups", "assessment",
+              "likelihood", "vectors", "filter")  # fmt: skip
+    summary["iterations"][0]["seconds"] = {stage: float(n) for n, stage in enumerate(stages, 1)}
+    summary["iterations"][0]["tokens"] = {"train": 5}
+    time, _ = cost_figures(summary)
+    found = re.findall(r"M0, (\w+): ([^<]*)", str(time.plot))
+    assert len(found) == 8
+    assert ("other", "10\u00a0s") in found, "1 + 2 + 3 + 4"
+    assert "1\u00a0min 6\u00a0s" in str(time.plot), "nothing is lost"

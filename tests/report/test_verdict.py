@@ -153,3 +153,81 @@ def test_warns_when_a_tuned_model_does_not_stop_but_not_for_the_base(summary_of:
     (said,) = summary_of([40, 80], ended=0.9)["warnings"]
     assert "ends only 90.0" in said
     assert summary_of([40, 80], ended=0.95)["warnings"] == []
+
+
+def _review(**measures: tuple[float, float, bool]) -> dict[str, Any]:
+    held = {n.replace("__", "/"): {"value": v, "limit": w, "ok": ok} for n, (v, w, ok) in measures.items()}
+    return {"measures": held, "outcome": {"stop": False, "reason": "", "best": 1}}
+
+
+def _probes(auroc: float, blind: bool, *preferred: str, judged_by: int = 0) -> dict[str, Any]:
+    found = {
+        "judged_by": judged_by,
+        "auroc": auroc,
+        "limit": 0.6,
+        "blind": blind,
+        "preferred": list(preferred),
+    }
+    return {"probes": found, "blind": blind}
+
+
+def test_a_broken_limit_is_told_with_figure_and_limit() -> None:
+    entry = _entry(review=_review(median_words=(15.0, 17.1, False), distinct=(0.5, 0.4, True)))
+    (said,) = warnings({"guard": "warn", "iterations": [entry]})
+    expected = "collapse guard: median words of a kept answer: 15.0, where the limit is at least 17.1."
+    assert said == f"Iteration 0: {expected}"
+    assert warnings({"guard": "off", "iterations": [entry]}) == []
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_what_the_guard_has_looked_at_it_alone_speaks_of(ok: bool) -> None:
+    """Saturated scores and answers that shrink: once where the guard minds, never where it was told not to."""
+    shrinking = {"lengths": {"all": {"short": 0.4}, "kept": None}, "iteration": 1}
+    review = _review(saturation__quality=(0.7, 0.6, ok), share_short=(0.4, 0.2, ok))
+    first = _entry(lengths={"all": {"short": 0.1}, "kept": None})
+    judged = _entry(**shrinking, assessment=_histogram(70, 30), review=review)
+    told = warnings({"guard": "warn", "iterations": [first, judged]})
+    assert len(told) == (0 if ok else 2)
+    assert all("collapse guard" in text for text in told)
+    unguarded = _entry(**shrinking, assessment=_histogram(70, 30))
+    assert len(warnings({"guard": "warn", "iterations": [first, unguarded]})) == 2
+
+
+def test_a_blind_judge_is_told_of_once_with_all_that_is_known() -> None:
+    entry = _entry(judge=_probes(0.52, True, "wrong", "off_topic"), assessment={"auroc": 0.55, "scales": {}})
+    (said,) = warnings({"guard": "warn", "iterations": [entry]})
+    assert said == (
+        "Iteration 0: the judge is blind: it does not tell planted right answers from the others (AUROC 0.52, where "
+        "0.60 is the least and 0.5 is chance; it scores wrong, off-topic answers no lower); on its own answers AUROC "
+        "0.55."
+    )
+    again = _entry(iteration=1, judge=_probes(0.52, True))
+    assert warnings({"guard": "warn", "iterations": [again]}) == [], "the base model, told of in iteration 0"
+
+
+def test_a_judge_that_sees_is_no_warning() -> None:
+    seeing = _entry(judge=_probes(0.6, False))
+    assert warnings({"guard": "warn", "iterations": [seeing]}) == []
+
+
+@pytest.mark.parametrize(
+    ("stopped", "result", "lines"),
+    [
+        (None, None, []),
+        (None, {"iteration": 2, "why": "the last model"}, ["The result of this run is M2: the last model."]),
+        (
+            "stopped: no progress",
+            {"iteration": 0, "why": "no other was better on quiz, greedy"},
+            [
+                "Stopped: no progress.",
+                "The result of this run is M0, the base model: no other was better on quiz, greedy.",
+            ],
+        ),
+    ],
+)
+def test_what_stopped_a_run_and_its_result_are_said(
+    summary_of: Maker, stopped: str | None, result: dict[str, Any] | None, lines: list[str]
+) -> None:
+    for hits in ([40, 80], []):
+        summary = {**summary_of(hits, planned=1), "stopped": stopped, "result": result}
+        assert verdict(summary)["outcome"] == lines

@@ -63,7 +63,7 @@ def dots(
     x_label: str,
 ) -> Html:
     """A row for each name, a dot in it for each series, along one axis; the series differ in colour and shape."""
-    left, right, top, step = 92.0, 20.0, 34.0, 28.0
+    left, right, top, step = 92.0, 20.0, 34.0, 34.0
     base = top + step * len(rows)
     ticks = [t for t in nice_ticks(*ends) if ends[0] <= t <= ends[1]]
 
@@ -79,9 +79,10 @@ def dots(
         parts.append(label(left - 10, y + 4, shorten(row, left - 10), "row", "end"))
         for number, (said, values) in enumerate(series):
             value = values[i]
-            if value is not None:
+            if value is not None:  # a little apart, so that no dot hides another
+                apart = 6 * (number - (len(series) - 1) / 2)
                 hover = f"{row}, {said}: {show(value)}"
-                parts.append(marker(number, at(value), y, f"point {style(number)}", hover))
+                parts.append(marker(number, at(value), y + apart, f"point {style(number)}", hover))
     parts.append(label((left + NARROW - right) / 2, base + 36, x_label, "name"))
     legend = Frame(0, 1, show, "", left=16).legend(
         [(said, style(i), i) for i, (said, _) in enumerate(series)]

@@ -126,11 +126,13 @@ def _sections(
         ]  # fmt: skip
     judge, histograms = health_view.judge_table(summary), list(figures.histogram_figures(summary))
     if judge:
+        across = sum(f.title.startswith(histograms[0].title.split(",")[0]) for f in histograms)
         yield "judge", "Judge health", [
             _lead("Planted answers are known to be right or not; a judge that does not tell them apart is blind. One "
                   "that gives everything the same score separates nothing."),
+            _grid(health_view.probe_figures(summary), "grid three"),
             table_view(judge, captioned=False),
-            _grid([*health_view.probe_figures(summary), *histograms], "grid three"),
+            _grid(histograms, "grid three" if across != 2 else "grid"),
         ]  # fmt: skip
     lengths, duplicates = list(figures.length_figures(summary)), figures.duplicate_figure(summary)
     if lengths or duplicates:

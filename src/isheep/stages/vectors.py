@@ -8,6 +8,7 @@ from typing import Literal
 from isheep.backends.base import Passage
 from isheep.records import Pair, Record, Vector
 from isheep.stages.stage import Context, Settings, Stage
+from isheep.text.prompts import Layout
 
 
 class VectorsSettings(Settings):
@@ -17,25 +18,25 @@ class VectorsSettings(Settings):
     """The whole exchange, or the request alone."""
 
 
+def passage(pair: Pair, layout: Layout, of: str) -> Passage:
+    """What a vector is of. A passage without a text is not read, so a request alone is itself the text."""
+    prompt = layout.prompt(pair.instruction, pair.input, pair.history)
+    if of == "instruction":
+        return Passage(pair.id, "", prompt)
+    return Passage(pair.id, prompt, layout.completion(pair.response) if pair.response else "")
+
+
 def run(ctx: Context[VectorsSettings]) -> Iterator[Record]:
     pairs = ctx.read("responses", Pair)
     engine = ctx.reader()
     layout = engine.layout(ctx.layout)
-    whole = ctx.settings.of == "pair"
-    passages = [
-        Passage(
-            p.id,
-            layout.prompt(p.instruction, p.input, p.history),
-            layout.completion(p.response) if whole and p.response else "",
-        )
-        for p in pairs
-    ]
+    passages = [passage(pair, layout, ctx.settings.of) for pair in pairs]
     done = ctx.written(Vector)
     ctx.report(len(done), len(pairs), "pairs")
     for count, found in enumerate(
         engine.embed(passages, ctx.settings.pooling, skip=done.keys()), len(done) + 1
     ):
-        yield Vector.of(found.id, found.values)
+        yield Vector.of(found.id, found.values, found.tokens)
         ctx.report(count, len(pairs), "pairs")
 
 

@@ -25,7 +25,7 @@ def run(ctx: Context[ProbesSettings]) -> Iterator[Record]:
     seeds = ctx.read("seeds", Task)
     planted = plant(seeds, ctx.settings.count, ctx.seed("plant"))
     if not planted:
-        ctx.note("no seed task has an `output`, so the judge cannot be probed")
+        ctx.note("too few seed tasks have an `output` to plant answers from, so the judge cannot be probed")
     yield from (pair for pair in planted if pair.id not in written)
 
 

@@ -118,7 +118,7 @@ def _plan(loaded: LoadedSweep, store: Path, json_: bool) -> None:
 
 def _compare(arms: Any, reference: str, iteration: Any, folder: Path, json_: bool) -> None:
     from isheep.compare import compare as compare_arms
-    from isheep.compare import write_comparison
+    from isheep.compare import headline, write_comparison
     from isheep.view import terminal
     from isheep.view_sweep import comparison_table
 
@@ -129,4 +129,6 @@ def _compare(arms: Any, reference: str, iteration: Any, folder: Path, json_: boo
         return
     console = terminal()
     console.print(comparison_table(found))
+    for line in (headline(found), *found.notes):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"page    {page}", soft_wrap=True)

@@ -127,11 +127,12 @@ class Vector(Record):
     """
 
     values: str
+    prompt_tokens: int = 0
 
     @classmethod
-    def of(cls, id: str, numbers: NDArray[np.float32]) -> Vector:
-        """A record of these numbers."""
-        return cls(id, base64.b64encode(numbers.astype("<f2").tobytes()).decode("ascii"))
+    def of(cls, id: str, numbers: NDArray[np.float32], tokens: int = 0) -> Vector:
+        """A record of these numbers, and of how many tokens were read for them."""
+        return cls(id, base64.b64encode(numbers.astype("<f2").tobytes()).decode("ascii"), tokens)
 
     @property
     def numbers(self) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from isheep.backends.base import ModelSpec, Runtime
 from isheep.backends.energy import Meter
 from isheep.errors import StoreError
 from isheep.plan import Step, StepRef
-from isheep.records import ModelRef, Record
+from isheep.records import Likelihood, ModelRef, Record
 from isheep.stages import STAGE_BY_NAME
 from isheep.stages.stage import Context
 from isheep.store import Artifact, Claim, Store, provenance
@@ -105,6 +105,8 @@ def usage(claim: Claim) -> dict[str, int]:
 def _add(totals: dict[str, int], record: Record) -> None:
     for name in totals:
         totals[name] += int(getattr(record, name, 0))
+    if isinstance(record, Likelihood):  # its text was read like its prompt
+        totals["prompt_tokens"] += record.text_tokens
 
 
 def _model(step: Step) -> dict[str, Any] | None:

@@ -81,6 +81,8 @@ class Embedding:
 
     id: str
     values: NDArray[np.float32]
+    #: Tokens read for it.
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

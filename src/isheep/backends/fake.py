@@ -131,7 +131,8 @@ class FakeEngine:
     ) -> Iterator[Embedding]:
         for passage in passages:
             if passage.id not in skip:
-                yield Embedding(passage.id, self._vector(passage, pooling))
+                read = len(tokens_of(passage.prompt + passage.text))
+                yield Embedding(passage.id, self._vector(passage, pooling), read)
 
     def close(self) -> None:
         pass

@@ -80,7 +80,7 @@ def embeddings(
         real = values[: len(row.ids)].float()
         vector = real.mean(0) if pooling == "mean" else real[-1]
         _check(id, float(vector.sum()))
-        found.append(Embedding(id, torch.nn.functional.normalize(vector, dim=0).cpu().numpy()))
+        found.append(Embedding(id, torch.nn.functional.normalize(vector, dim=0).cpu().numpy(), len(row.ids)))
     return found
 
 

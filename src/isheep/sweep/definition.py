@@ -128,6 +128,15 @@ def load_sweep(
     return LoadedSweep(sweep, _jobs(sweep, folder, overrides))
 
 
+def schema() -> dict[str, Any]:
+    """JSON schema of a sweep, for editors. What its arms may change is recipe.schema.json's to say, one folder up."""
+    made = Sweep.model_json_schema()
+    change = {"$ref": "../recipe.schema.json"}
+    made["properties"]["common"] |= change
+    made["properties"]["arms"]["additionalProperties"] = {"anyOf": [change, {"type": "null"}]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
 def _jobs(sweep: Sweep, folder: Path | None, overrides: Sequence[str]) -> tuple[Job, ...]:
     arms: dict[str, Loaded] = {}
     mistakes: list[str] = []

@@ -38,6 +38,16 @@ def fake_run(tmp_path_factory: pytest.TempPathFactory, tests_file: Path) -> Run:
     return run(loaded, tmp_path_factory.mktemp("store"))
 
 
+@pytest.fixture
+def start(tmp_path: Path, tests_file: Path) -> Callable[..., Run]:
+    """Does a small run of the fake backend with these settings."""
+
+    def made(*overrides: str) -> Run:
+        return run(load_recipe("fake", [*SMALL, f"evaluate.tasks=[{tests_file}]", *overrides]), tmp_path)
+
+    return made
+
+
 def _scores(
     task: str, decoding: str, hits: int, n: int, layout: str, ended: float, mark: str
 ) -> list[dict[str, Any]]:

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reading import HOSTILE, read
 
-from conftest import SMALL
-from isheep import load_recipe, run, write_report
+from isheep import write_report
 from isheep.records import Decision, Measure, Outcome, Pair, Verdict
 from isheep.report import sample_records, summarize
 from isheep.report.figures import funnel_rows, loss_figures
@@ -33,16 +32,6 @@ from made_runs import Maker
 
 SVG = "{http://www.w3.org/2000/svg}"
 Start = Callable[..., Run]
-
-
-@pytest.fixture
-def start(tmp_path: Path, tests_file: Path) -> Start:
-    """Does a small run of the fake backend with these settings."""
-
-    def made(*overrides: str) -> Run:
-        return run(load_recipe("fake", [*SMALL, f"evaluate.tasks=[{tests_file}]", *overrides]), tmp_path)
-
-    return made
 
 
 def printed(table: Any) -> str:

@@ -59,8 +59,8 @@ class ReviewSettings(Settings):
     keep: Literal["last", "best"] = "last"
     """Which model is the run's result: the last, or the best on the held-out evaluation."""
     on: str | None = None
-    """The evaluation that decides, by the name of its file; null: the first of evaluate.tasks. Report on another one:
-    the best of several models looks better than it is on the questions that picked it."""
+    """The evaluation that decides, by the name of its file; null: of those in evaluate.tasks the first by name. Report
+    on another one: the best of several models looks better than it is on the questions that picked it."""
     decoding: Literal["greedy", "sampled"] = "greedy"
     """The decoding that decides."""
     patience: int = Field(1, ge=1)
@@ -202,7 +202,7 @@ def _outcome(ctx: Context[ReviewSettings], faults: Sequence[Measure]) -> Outcome
 
 
 def _progress(ctx: Context[ReviewSettings]) -> Progress:
-    """Every model so far on the questions that decide, in the layout the run trains on."""
+    """Every model so far on the questions that decide, each in the layout that suits it best."""
     history: list[Mapping[str, bool]] = []
     for k in range(ctx.iteration + 2):
         answers = [a for a in ctx.read(f"evaluate.{k}", Answer) if a.decoding == ctx.settings.decoding]

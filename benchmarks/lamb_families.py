@@ -16,7 +16,7 @@ from isheep import Run, open_run
 from isheep.lamb.families import FAMILIES
 from isheep.lamb.world import check, family
 from isheep.records import Answer, Pair, Verdict
-from isheep.report.summary import mean_scores
+from isheep.text.verdicts import mean_scores
 from isheep.stats import auroc
 
 

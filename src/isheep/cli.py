@@ -151,7 +151,7 @@ def show(
 ) -> None:
     """Show a run: scores, funnel, why records were dropped, and samples. `--json` prints summary.json."""
     from isheep import open_run, summarize
-    from isheep.show import problems, sample_lines
+    from isheep.show import problems, sample_lines, watch_table
     from isheep.view import dropped_table, funnel_table, score_table
 
     opened = open_run(run, store)
@@ -171,7 +171,7 @@ def show(
     console.print(
         f"{summary['run']}: recipe {summary['recipe']}, model {summary['model']}, {state}", highlight=False
     )
-    for table in (score_table(summary), funnel_table(summary), dropped_table(summary)):
+    for table in (score_table(summary), funnel_table(summary), watch_table(summary), dropped_table(summary)):
         if table.row_count:
             console.print(table)
     for line in sample_lines(opened, samples):

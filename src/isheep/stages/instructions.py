@@ -127,14 +127,11 @@ class Sieve:
             reason = item.problem or self._reason(item.instruction, item.input)
             id = f"{completion.id}.{position:02d}"
             if reason is None:
-                if (
-                    self.settings.overlap.window
-                    and self.kept
-                    and self.kept % self.settings.overlap.window == 0
-                ):
-                    self._forget()
                 self.kept += 1
                 self.index.add(id, subject(item.instruction, item.input, self.settings.overlap.on))
+                window = self.settings.overlap.window
+                if window is not None and self.kept % window == 0:
+                    self._forget()
             yield Instruction(id, item.instruction, item.input, shots, completion.id, reason)
 
     def _reason(self, instruction: str, input: str) -> str | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from statistics import fmean
 
 from isheep.compare.results import COLUMNS, Comparison, Result
-from isheep.compare.words import energy, label, large, lines, model
+from isheep.compare.words import label, lines, model
 from isheep.report.ledger import Cost
-from isheep.report.numbers import NONE, count, duration, short_count
+from isheep.report.numbers import NONE, count, duration, energy, large, short_count
 from isheep.report.tables import Table
 
 

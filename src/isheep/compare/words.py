@@ -121,15 +121,3 @@ def p_value(p: float | None) -> str:
 def label(reasons: tuple[str, ...] | None) -> str:
     """A label as a word."""
     return NONE if reasons is None else ("no" if reasons else "matched")
-
-
-def large(value: float | None) -> str:
-    """1.2e15."""
-    return NONE if value is None else ("0" if not value else f"{value:.2e}".replace("e+", "e"))
-
-
-def energy(joules: float | None) -> str:
-    """Joules, as Wh from 3600 on."""
-    if joules is None:
-        return NONE
-    return f"{joules:.0f}\u00a0J" if joules < 3600 else f"{joules / 3600:,.1f}\u00a0Wh"

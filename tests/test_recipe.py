@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,9 @@ from hypothesis import strategies as st
 from isheep.errors import RecipeError
 from isheep.files import PACKAGE
 from isheep.plan import make_plan
-from isheep.recipe import Recipe, load_recipe, recipe_names, recipe_path, schema
-from isheep.recipe_text import override, read
+from isheep.recipe import Recipe, load_recipe, recipe_path, schema
+from isheep.recipe_text import override
 from toy import SEEDS, toy, toy_recipe, write_lines
-
-RECIPES = sorted((PACKAGE / "recipes").rglob("*.yaml"))
 
 
 def written(folder: Path, text: str | bytes, name: str = "mine.yaml") -> Path:
@@ -58,7 +55,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
           rules: [lenght]
           overlap: {threshold: 0, treshold: 0.5}
         responses: 4
-        assessment: {quality_prompt: ../nowhere.txt, level: neither}
+        assessment: {prompts: ../nowhere, level: neither}
         filter:
         train:
           lora: {rank: 0, rnak: 4, target_modules: 3}
@@ -84,7 +81,8 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
         "instructions.overlap.treshold: unknown setting; did you mean 'threshold'?",
         "responses: expected a group of settings (found 4)",
         "assessment.level: expected 'none', 'quality', 'following' or 'both' (found 'neither')",
-        "assessment.quality_prompt: no file '../nowhere.txt'; shipped names: general, lamb",
+        "assessment.prompts: no file '../nowhere'; shipped names: combined, icl, lamb, lamb_combined, lamb_icl, "
+        "lamb_simple, simple",
         "filter: expected a group of settings (found None)",
         "train.lora.rank: expected 1 or more (found 0)",
         "train.lora.rnak: unknown setting; did you mean 'rank'?",
@@ -126,6 +124,16 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
         ("instructions.min_words=200", "instructions: min_words (200) is above max_words (150)"),
         ("filter.threshold=11", "filter.threshold: expected 10 or less (found 11)"),
         ("filter.keep_fraction=0", "filter.keep_fraction: expected a number above 0 (found 0)"),
+        ("filter.rules=[ours, ours]", "filter.rules: 'empty' stands in the list twice"),
+        ("filter.ppl.limit=1", "filter.ppl.limit: expected a number above 1 (found 1)"),
+        ("filter.density={share: 0.5}", "filter.density: give either clusters or share"),
+        ("filter.density={clusters: null}", "filter.density: give either clusters or share"),
+        ("filter.order=[threshold]", "filter: order: keep_fraction is switched on and has no place in it"),
+        ("filter.order=[ppl, ppl]", "filter: order: a filter stands in it twice"),
+        ("filter.match=0", "filter: match (0) is below min_kept (1)"),
+        ("assessment.samples=2", "assessment: samples: the expected score is always the same"),
+        ("followups.turns=0", "followups.turns: expected 1 or more (found 0)"),
+        ("review.guard.action=stpo", "review.guard.action: expected 'warn', 'stop' or 'off'; did you mean"),
         ("filter.rules=[empy]", "filter.rules: unknown name 'empy'; did you mean 'empty'?"),
         ("assessment.level=none", "filter.by: there is no score to keep the best by"),
         (
@@ -193,16 +201,52 @@ def test_a_prompt_must_be_a_text_file_with_its_fields(tmp_path: Path) -> None:
     recipe = toy_recipe(tmp_path)
     (tmp_path / "folder").mkdir()
     recipe["instructions"]["prompt"] = str(written(tmp_path, b"\xff\xfe", "latin.txt"))
-    recipe["assessment"] = {
-        "quality_prompt": str(written(tmp_path, "Rate {request} and {answer}", "quality.txt")),
-        "following_prompt": str(tmp_path / "folder"),
-    }
+    recipe["responses"]["principles"] = str(written(tmp_path, "Be kind. {instruction}", "principles.txt"))
     assert mistakes(recipe) == [
         f"instructions.prompt: {tmp_path}/latin.txt is not UTF-8 text",
-        f"assessment.quality_prompt: {tmp_path}/quality.txt needs exactly the fields {{request}} and {{response}}; "
-        "missing or unknown: answer, response",
-        f"assessment.following_prompt: {tmp_path}/folder is a folder, expected a text file",
+        f"responses.principles: {tmp_path}/principles.txt needs exactly the fields {{request}}; "
+        "missing or unknown: instruction, request",
     ]
+    recipe["instructions"]["prompt"] = str(tmp_path / "folder")
+    assert mistakes(recipe)[0] == (
+        f"instructions.prompt: {tmp_path}/folder is a folder, expected a text file"
+    )
+
+
+FORM = "Rate {request} and {response}"
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({"quality.txt": FORM}, "holds no following.txt"),
+        (
+            {"quality.txt": FORM, "following.txt": "Rate {request} and {answer}"},
+            "holds a following.txt that needs exactly the fields {request} and {response}; "
+            "missing or unknown: answer, response",
+        ),
+        ({"quality.txt": b"\xff\xfe", "following.txt": FORM}, "holds a quality.txt that is not UTF-8 text"),
+        (
+            {"quality.txt": "{examples}\n" + FORM, "following.txt": FORM},
+            "holds a quality.txt that cannot be used: the judging prompt has {examples}, but there are none",
+        ),
+    ],
+)
+def test_a_set_of_judging_prompts_is_whole(
+    tmp_path: Path, files: dict[str, str | bytes], problem: str
+) -> None:
+    for name, text in files.items():
+        written(tmp_path, text, f"forms/{name}")
+    assert mistakes(toy_recipe(tmp_path), f"assessment.prompts={tmp_path}/forms") == [
+        f"assessment.prompts: {tmp_path}/forms {problem}"
+    ]
+
+
+def test_a_set_of_judging_prompts_may_be_named_by_its_folder_or_by_a_file_in_it(tmp_path: Path) -> None:
+    path = written(tmp_path, FORM, "forms/quality.txt")
+    written(tmp_path, FORM, "forms/following.txt")
+    for name in (path, path.parent):
+        assert toy(tmp_path, f"assessment.prompts={name}").files["assessment.prompts"] == path.parent
 
 
 def test_an_empty_folder_holds_no_tasks(tmp_path: Path) -> None:
@@ -213,8 +257,8 @@ def test_an_empty_folder_holds_no_tasks(tmp_path: Path) -> None:
 
 
 def test_braces_that_are_no_field_may_stand_in_a_prompt(tmp_path: Path) -> None:
-    prompt = written(tmp_path, 'Answer as {"score": 7}. {request} {response}', "q.txt")
-    toy(tmp_path, f"assessment.quality_prompt={prompt}")
+    prompt = written(tmp_path, 'Answer as {"score": 7}. {request}', "q.txt")
+    toy(tmp_path, f"responses.principles={prompt}")
 
 
 # the text of a recipe
@@ -405,38 +449,10 @@ def test_a_folder_named_like_a_shipped_file_does_not_hide_it(
     assert recipe_path("lamb") == PACKAGE / "recipes" / "lamb.yaml"
 
 
-# what is shipped
+# the schema
 
 
-def test_recipes_are_shipped() -> None:
-    assert {"lamb", "fake", "one_gpu", "paper"} <= set(recipe_names())
-
-
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_shipped_recipe_loads_plans_and_says_how_to_run_it(path: Path) -> None:
-    first = path.read_text(encoding="utf-8").split("\n")[0]
-    name = path.relative_to(PACKAGE / "recipes").with_suffix("").as_posix()
-    assert first.startswith(f"# isheep run {name}")
-    words = shlex.split(first.removeprefix("# isheep run "))
-    assert words[1::2] == ["--set"] * len(words[1::2])
-    loaded = load_recipe(words[0], words[2::2])
-    assert loaded.recipe.description
-    assert loaded.recipe.name == path.stem
-    steps = make_plan(loaded).steps
-    assert len(steps) == len({step.name for step in steps}) == len({step.key for step in steps})
-    jsonschema.validate(read(path), schema())
-
-
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_shipped_recipe_is_completed_by_editors(path: Path) -> None:
-    lines = path.read_text(encoding="utf-8").split("\n")
-    assert "# yaml-language-server: $schema=recipe.schema.json" in lines[:3]
-
-
-def test_the_shipped_schema_is_the_recipes() -> None:
-    """After a change of settings: `isheep recipes --schema > src/isheep/recipes/recipe.schema.json`."""
-    shipped = (PACKAGE / "recipes" / "recipe.schema.json").read_text(encoding="utf-8")
-    assert json.loads(shipped) == schema()
+def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
 
 

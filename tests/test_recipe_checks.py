@@ -1,0 +1,196 @@
+"""What cannot be, though every setting is valid: each sentence, and all of them at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isheep.backends import ENGINES, Entry
+from isheep.errors import RecipeError
+from isheep.recipe import load_recipe
+from toy import toy, toy_recipe, write_lines
+
+
+def found(source: dict[str, Any], *overrides: str) -> list[str]:
+    """The sentences of the refusal."""
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(source, overrides)
+    return [line.strip() for line in caught.value.message.split("\n")[1:]]
+
+
+@pytest.fixture
+def unable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine `mute` that only writes, next to those there are."""
+    entries = {**ENGINES, "mute": Entry("nowhere", "Mute", can=frozenset())}
+    for module in ("isheep.backends", "isheep.recipe_checks", "isheep.recipe_sections"):
+        monkeypatch.setattr(f"{module}.ENGINES", entries)
+
+
+NO_SCORES = "assessment.level=none"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        # scores
+        (
+            [NO_SCORES],
+            "filter.by: there is no score to keep the best by, as assessment.level is 'none'; set it to 'random'",
+        ),
+        (
+            [NO_SCORES, "filter={keep_fraction: null, match: 3}"],
+            "filter.by: there is no score to keep the best by, as assessment.level is 'none'; set it to 'random'",
+        ),
+        (
+            [NO_SCORES, "filter={threshold: 8, by: random}"],
+            "filter.threshold: there is no score to be above 8, as assessment.level is 'none'; set it to 0 (rules "
+            "only) or null",
+        ),
+        (
+            [NO_SCORES, "filter.by=random", "preferences.samples=4"],
+            "preferences.samples: best and worst answers need scores; set assessment.level to 'both'",
+        ),
+        # counts
+        (
+            ["filter={keep_fraction: null, min_kept: 13}"],
+            "filter.min_kept: 13 pairs can never be kept, as at most 12 of 12 are; raise instructions.count or lower "
+            "filter.min_kept",
+        ),
+        (
+            ["filter.min_kept=7"],
+            "filter.min_kept: 7 pairs can never be kept, as at most 0.5 of 12, which is 6, are; raise "
+            "instructions.count or lower filter.min_kept",
+        ),
+        (
+            ["responses.samples=2", "filter.min_kept=13"],
+            "filter.min_kept: 13 pairs can never be kept, as at most 0.5 of 24, which is 12, are; raise "
+            "instructions.count or lower filter.min_kept",
+        ),
+        (["filter.match=13"], "filter.match: 13 pairs cannot be kept of 12; raise instructions.count"),
+        (
+            ["preferences.samples=1"],
+            "preferences.samples: one answer cannot be best and worst; draw 2 or more",
+        ),
+        (
+            ["preferences.samples=4", "responses.temperature=0"],
+            "preferences.samples: at responses.temperature 0 all answers are the same; raise it",
+        ),
+        # turns
+        (
+            ["followups.turns=2", "responses.samples=2"],
+            "followups.turns: a conversation goes on from one answer; set responses.samples to 1",
+        ),
+        # review
+        (
+            ["evaluate.tasks=[]", "review.until=stagnation"],
+            "review.until: 'stagnation' needs a held-out evaluation; name one in evaluate.tasks",
+        ),
+        (
+            ["evaluate.tasks=[]", "review.keep=best"],
+            "review.keep: 'best' needs a held-out evaluation; name one in evaluate.tasks",
+        ),
+        (
+            ["review={keep: best, on: other}"],
+            "review.on: no evaluation 'other'; declared in evaluate.tasks: toy_tests",
+        ),
+        (
+            ["review.keep=best", "evaluate.decodings=[sampled]"],
+            "review.decoding: 'greedy' is not among evaluate.decodings",
+        ),
+    ],
+)
+def test_each_contradiction_is_named_with_its_way_out(
+    tmp_path: Path, overrides: list[str], sentence: str
+) -> None:
+    assert found(toy_recipe(tmp_path), *overrides) == [sentence]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [NO_SCORES, "filter.by=random"],
+        [NO_SCORES, "filter={threshold: 0, keep_fraction: null}"],
+        [NO_SCORES, "filter={threshold: -1, keep_fraction: null, match: 3, by: random}"],
+        ["filter={keep_fraction: null, min_kept: 12, match: 12}"],
+        ["filter.min_kept=7", "iterations=0"],
+        ["filter.min_kept=12", "followups.turns=2"],
+        ["preferences.samples=2"],
+        ["review={until: stagnation, keep: best, on: toy_tests}"],
+        ["evaluate.tasks=[]", "review.decoding=sampled"],
+    ],
+)
+def test_the_ways_out_are_possible(tmp_path: Path, overrides: list[str]) -> None:
+    toy(tmp_path, *overrides)
+
+
+@pytest.mark.usefixtures("unable")
+@pytest.mark.parametrize(
+    ("override", "setting", "lacks"),
+    [
+        (
+            "assessment.reading=expected",
+            "assessment.reading",
+            "gives no probabilities to expect a score from",
+        ),
+        ("filter.ppl={}", "filter.ppl", "gives no likelihoods; engines that do: hf, fake"),
+        ("filter.density={}", "filter.density", "gives no hidden states; engines that do: hf, fake"),
+    ],
+)
+def test_what_an_engine_cannot_do_is_known_before_it_is_loaded(
+    tmp_path: Path, override: str, setting: str, lacks: str
+) -> None:
+    able, mute = toy_recipe(tmp_path), ["backend.engine=mute", "assessment.reading=sampled"]
+    load_recipe(able, [override])
+    load_recipe(able, mute)
+    (sentence,) = found(able, *mute, override)
+    assert sentence.startswith(f"{setting}: the engine 'mute' {lacks}")
+
+
+@pytest.mark.usefixtures("unable")
+def test_a_score_nobody_asks_for_needs_no_probabilities(tmp_path: Path) -> None:
+    toy(tmp_path, "backend.engine=mute", NO_SCORES, "filter.by=random")
+
+
+@pytest.mark.usefixtures("unable")
+def test_all_contradictions_are_reported_at_once(tmp_path: Path) -> None:
+    recipe = toy_recipe(tmp_path)
+    recipe["filter"] |= {
+        "threshold": 8,
+        "match": 99,
+        "min_kept": 50,
+        "density": {"choose": "perplexity"},
+    }
+    recipe |= {
+        "backend": {"engine": "mute", "trainer": "fake"},
+        "assessment": {"level": "none"},
+        "preferences": {"samples": 1},
+        "responses": {"temperature": 0, "samples": 2},
+        "followups": {"turns": 3},
+        "review": {"until": "stagnation", "on": "other", "decoding": "sampled"},
+        "evaluate": {**recipe["evaluate"], "decodings": ["greedy"]},
+    }
+    recipe["seeds"] = {"file": "gone.jsonl"}
+    assert [line.split(": ")[0] for line in found(recipe)] == [
+        "filter.by",
+        "filter.threshold",
+        "preferences.samples",
+        "filter.min_kept",
+        "filter.match",
+        "preferences.samples",
+        "preferences.samples",
+        "filter.density.choose",
+        "filter.density",
+        "followups.turns",
+        "review.on",
+        "review.decoding",
+        "seeds.file",
+    ]
+
+
+def test_the_evaluation_that_decides_is_named_by_its_file(tmp_path: Path) -> None:
+    recipe = toy_recipe(tmp_path)
+    more = write_lines(tmp_path / "more.jsonl", [{"id": "m", "instruction": "Say yes.", "answers": ["yes"]}])
+    recipe["evaluate"]["tasks"] += [str(more)]
+    assert load_recipe(recipe, ["review.keep=best", "review.on=more"]).recipe.review.on == "more"

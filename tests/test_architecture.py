@@ -77,7 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "view": {"step"},
     "view_sweep": {"view", "sweep", "compare", "estimate", "recipe_text", "report", "store"},
     "doctor": set(),
-    "cli_sweep": {"sweep", "compare", "runs", "view", "view_sweep"},
+    "cli_sweep": {"errors", "sweep", "compare", "runs", "view", "view_sweep"},
     "cli": {
         "cli_sweep",
         "errors",

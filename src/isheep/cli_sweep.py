@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from isheep.errors import StoreError, YieldError
+
 if TYPE_CHECKING:
     from isheep.sweep import LoadedSweep
 
@@ -40,7 +42,7 @@ def sweep(
         int, typer.Option("--workers", help="Seeds to run side by side, a process each.", min=1)
     ] = 1,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Only show what would run: steps, how many are done, tokens, time.")
+        bool, typer.Option("--plan", help="Only show what would run: steps, how many are done, tokens, disk.")
     ] = False,
     show_list: Annotated[bool, typer.Option("--list", help="List the shipped sweeps.")] = False,
     json_: JsonOption = False,
@@ -51,25 +53,36 @@ def sweep(
     that fails by itself (its filter keeps nothing) is reported and the others go on.
     """
     from isheep.sweep import load_sweep, run_sweep
-    from isheep.view import terminal
+    from isheep.view import key_value_table, terminal, visible
     from isheep.view_sweep import SweepLive, sweep_list
 
     console = terminal(stderr=json_)
     if show_list or name is None:
-        console.print(sweep_list())
+        listed = sweep_list()
+        if json_:
+            typer.echo(json.dumps(listed, indent=1))
+        else:
+            console.print(key_value_table("sweeps", [(name, "", said) for name, said in listed.items()]))
         return
     loaded = load_sweep(name, overrides or (), seeds)
+    if not any(job.loaded.recipe.evaluate.tasks for job in loaded.jobs):
+        console.print("evaluate.tasks names no test: nothing will be compared", style="yellow")
     if plan:
         _plan(loaded, store, json_)
         return
     with SweepLive(console, loaded) as live:
         record = run_sweep(loaded, store, workers, live.tell)
-    _compare(record.arms, loaded.sweep.reference, loaded.sweep.iteration, record.folder, json_)
     failed = [entry for entry in record.entries if entry.error]
+    try:
+        _compare(record.arms, loaded.sweep.reference, loaded.sweep.iteration, record.folder, json_)
+    except StoreError as error:
+        if not failed:
+            raise
+        console.print(f"not compared: {error.message}", soft_wrap=True)
     for entry in failed:
-        console.print(f"failed: {entry.run}: {entry.error}", style="yellow", markup=False, soft_wrap=True)
+        console.print(f"failed: {entry.run}: {visible(entry.error)}", style="yellow", soft_wrap=True)
     if failed:
-        sys.exit(4)
+        sys.exit(YieldError.exit_code)
 
 
 def compare(

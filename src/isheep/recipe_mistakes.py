@@ -11,6 +11,7 @@ from pydantic import BaseModel
 #: What was expected, by pydantic's kind of error.
 _EXPECTED = {
     "model_type": "expected a group of settings",
+    "dict_type": "expected a group of settings",
     "tuple_type": "expected a list",
     "string_type": "expected text",
     "bool_type": "expected true or false",

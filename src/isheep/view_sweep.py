@@ -18,7 +18,7 @@ from isheep.recipe_text import read
 from isheep.report.numbers import duration
 from isheep.store import Store
 from isheep.sweep import JobEvent, LoadedSweep, sweep_names
-from isheep.view import PLAIN_SECONDS, count, key_value_table, size, visible
+from isheep.view import PLAIN_SECONDS, count, size, visible
 
 if TYPE_CHECKING:
     from isheep.compare import Comparison
@@ -31,16 +31,19 @@ class SweepLive:
         self.console = console
         self.runs = len(loaded.jobs)
         self.finished = 0
-        self.steps = 0
+        self.made = 0
         self.begun = self._said = time.monotonic()
-        self.total = len({step.key for job in loaded.jobs for step in job.plan.steps})
+        self._keys = {
+            (job.arm, job.seed, step.name): step.key for job in loaded.jobs for step in job.plan.steps
+        }
+        self._over: set[str] = set()
+        self.total = len(set(self._keys.values()))
         self._progress = Progress(
             TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn(),
             TextColumn("steps, left"), TimeRemainingColumn(), console=console, transient=True,
             disable=not console.is_terminal,
         )  # fmt: skip
         self._bar = self._progress.add_task(loaded.sweep.name, total=self.total)
-        self._seen: set[tuple[int, str]] = set()
 
     def __enter__(self) -> SweepLive:
         self._progress.start()
@@ -53,10 +56,11 @@ class SweepLive:
         """The listener to hand to `run_sweep`."""
         where = f"{event.arm} seed {event.seed}"
         if event.kind == "step" and event.step is not None:
-            if event.step.kind == "done":
-                self.steps += 1
+            if event.step.kind in ("done", "cached"):
+                self._over.add(self._keys[event.arm, event.seed, event.step.step])
+                self.made += event.step.kind == "done"
                 self._progress.update(
-                    self._bar, completed=self.steps, description=f"{where}: {event.step.step}"
+                    self._bar, completed=len(self._over), description=f"{where}: {event.step.step}"
                 )
                 self._say()
         elif event.kind in ("done", "failed"):
@@ -70,21 +74,20 @@ class SweepLive:
     def _say(self) -> None:
         """A line now and then where there is no terminal."""
         now = time.monotonic()
-        if self.console.is_terminal or now - self._said < PLAIN_SECONDS:
+        if self.console.is_terminal or not self.made or now - self._said < PLAIN_SECONDS:
             return
         self._said = now
         spent = now - self.begun
-        left = spent * (self.total - self.steps) / self.steps
+        left = spent * (self.total - len(self._over)) / self.made
         self.console.print(
-            f"{self.steps} steps of at most {self.total}, {spent:.0f} s spent, at most {left:.0f} s left",
+            f"{len(self._over)} steps of at most {self.total}, {spent:.0f} s spent, about {left:.0f} s left",
             markup=False,
         )
 
 
-def sweep_list() -> Table:
-    """The shipped sweeps."""
-    rows = [(name, "", str(read(path).get("description", ""))) for name, path in sweep_names().items()]
-    return key_value_table("sweeps", rows)
+def sweep_list() -> dict[str, str]:
+    """The shipped sweeps and what they say of themselves."""
+    return {name: str(read(path).get("description", "")) for name, path in sweep_names().items()}
 
 
 def sweep_plan_rows(loaded: LoadedSweep, store: Path) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ Knows: arms, seeds, and which arm another one's counts are matched to. All mista
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -56,11 +57,16 @@ class Sweep(Settings):
             raise ValueError("expected one or more different seeds, 0 or above")
         return seeds
 
+    @field_validator("iteration")
+    @classmethod
+    def _some_model(cls, iteration: int | str) -> int | str:
+        if isinstance(iteration, int) and iteration < 0:
+            raise ValueError(f"expected 'last', 'best' or the number of a model, found {iteration}")
+        return iteration
+
     @model_validator(mode="after")
     def _possible(self) -> Sweep:
-        import re
-
-        wrong = [arm for arm in self.arms if not re.match(NAME, arm)]
+        wrong = [arm for arm in self.arms if not re.fullmatch(NAME, arm)]
         if wrong:
             raise ValueError(f"arms: {wrong[0]!r} cannot name an arm; use letters, digits, '_' and '-'")
         if self.reference not in self.arms:
@@ -107,21 +113,18 @@ def load_sweep(
             raise RecipeError(f"sweep: {found}", "`isheep sweep --list` lists the shipped ones")
         folder, source = found.parent, recipe_text.read(found)
     try:
-        data = {
-            **source,
-            "seeds": tuple(seeds if seeds is not None else source.get("seeds", (0, 1, 2, 3, 4))),
-        }
+        data = dict(source)
+        if seeds is not None:
+            data["seeds"] = tuple(seeds)
+        elif isinstance(data.get("seeds"), list):
+            data["seeds"] = tuple(data["seeds"])
         if isinstance(data.get("arms"), Mapping):  # an arm without changes is written "name:"
             data["arms"] = {
                 str(arm): {} if change is None else change for arm, change in data["arms"].items()
             }
         sweep = Sweep.model_validate(data, strict=True)
-    except (ValidationError, TypeError) as error:
-        lines = (
-            [mistake(e, Sweep) for e in error.errors()]
-            if isinstance(error, ValidationError)
-            else [str(error)]
-        )
+    except ValidationError as error:
+        lines = [mistake(e, Sweep) for e in error.errors()]
         raise RecipeError(
             "the sweep has mistakes:\n  " + "\n  ".join(lines), "see `isheep sweep --help`"
         ) from None
@@ -143,6 +146,8 @@ def _jobs(sweep: Sweep, folder: Path | None, overrides: Sequence[str]) -> tuple[
     for arm, change in sweep.arms.items():
         try:
             whole = {"extends": sweep.recipe, **recipe_text.merged(sweep.common, change)}
+            if "seed" in whole or any(text.partition("=")[0].strip() == "seed" for text in overrides):
+                mistakes.append(f"arm {arm}: seed: every arm is run with the sweep's own `seeds` (--seed)")
             arms[arm] = load_recipe(whole, overrides, name=f"{sweep.name}.{arm}"[:64], beside=folder)
         except RecipeError as error:
             mistakes.append(f"arm {arm}: {error.message}")

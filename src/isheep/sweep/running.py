@@ -1,22 +1,27 @@
 """Run a sweep: its jobs one after the other, or several seeds side by side in processes of their own.
 
-A run that ends in an error of its own (a filter that keeps nothing, a model that writes no more lists) is a result: it
-is written down and the other runs go on. Anything else, Ctrl-C too, ends the sweep; what was done stays done.
+A run that ends in an error of its own (a filter that keeps nothing, a model that writes no more lists or does not fit
+into memory) is a result: it is written down and the other runs go on. Anything else, Ctrl-C too, ends the sweep; what
+was done stays done.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import queue
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from isheep.errors import IsheepError
-from isheep.runs import DEFAULT_STORE, register
+from isheep.errors import BackendError, RecipeError, StoreError, YieldError
+from isheep.runs import DEFAULT_STORE
 from isheep.step import Event
 from isheep.store import Store
 from isheep.sweep.definition import Job, LoadedSweep
@@ -78,12 +83,22 @@ def _do(job: Job, store: Store, tell: Listener) -> Entry:
             lambda event: tell(JobEvent("step", job.arm, job.seed, event)),
             job.match,
         )
-    except IsheepError as error:
-        register(job.plan, store, job.run)
-        tell(JobEvent("failed", job.arm, job.seed, text=error.message))
-        return Entry(job.arm, job.seed, job.run, error.message)
+    except (YieldError, BackendError, RecipeError, StoreError) as error:
+        why = _unmatched(job, store) if isinstance(error, StoreError) else error.message
+        if why is None:
+            raise
+        tell(JobEvent("failed", job.arm, job.seed, text=why))
+        return Entry(job.arm, job.seed, job.run, why)
     tell(JobEvent("done", job.arm, job.seed))
     return Entry(job.arm, job.seed, job.run)
+
+
+def _unmatched(job: Job, store: Store) -> str | None:
+    """What a run cannot be matched to, since the arm it is matched to did not get there; None when there is no such."""
+    for step in job.match.of("filter") if job.match else ():
+        if store.find(step.stage, step.key) is None:
+            return f"{job.loaded.recipe.filter.match}, whose counts are to be matched, did not get to {step.name}"
+    return None
 
 
 def _side_by_side(
@@ -94,24 +109,41 @@ def _side_by_side(
     note: Callable[[Sequence[Entry]], None],
 ) -> None:
     context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        events = manager.Queue()
-        old = {name: os.environ.get(name) for name in (*MALLOC, "OMP_NUM_THREADS")}
-        # The children read these as they start. One thread each, or they wait for one another's cores.
-        os.environ.update({**MALLOC, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")})
-        try:
-            with ProcessPoolExecutor(min(workers, len(by_seed)), mp_context=context) as pool:
-                waiting = [pool.submit(_work, jobs, str(store.root), events) for jobs in by_seed]
-                try:
-                    _listen(waiting, events, tell, note)
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    for child in multiprocessing.active_children():
+    events = context.Queue()
+    others = multiprocessing.active_children()
+    # The children read these as they start. One thread each, or they wait for one another's cores.
+    old = dict(os.environ)
+    os.environ.update({**MALLOC, "OMP_NUM_THREADS": "1", **old})
+    try:
+        with ProcessPoolExecutor(min(workers, len(by_seed)), context, _begin, (events,)) as pool:
+            try:
+                with _unheard_ctrl_c():
+                    waiting = [pool.submit(_work, n, jobs, str(store.root)) for n, jobs in enumerate(by_seed)]
+                _listen(waiting, events, tell, note)
+            except BaseException as error:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for child in multiprocessing.active_children():
+                    if child not in others:
                         child.terminate()
-                    raise
-        finally:
-            for name, value in old.items():
-                os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+                if isinstance(error, BrokenProcessPool):
+                    raise BackendError(
+                        "a process of the sweep was killed, as the system does when memory runs out",
+                        "use fewer --workers; run the same command again to go on from where it stopped",
+                    ) from error
+                raise
+    finally:
+        for name in (*MALLOC, "OMP_NUM_THREADS"):
+            os.environ.pop(name, None) if name not in old else os.environ.update({name: old[name]})
+
+
+@contextlib.contextmanager
+def _unheard_ctrl_c() -> Iterator[None]:
+    """Children started here never hear Ctrl-C, which a terminal sends to all: only the parent does, and ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _listen(
@@ -121,16 +153,41 @@ def _listen(
     note: Callable[[Sequence[Entry]], None],
 ) -> None:
     """Pass on events until every seed is done; raise what a child raised as soon as it does."""
-    left = list(waiting)
+    left = dict(enumerate(waiting))
     while left:
-        try:
-            tell(events.get(timeout=0.5))
-        except queue.Empty:
-            for future in [f for f in left if f.done()]:
-                note(future.result())
-                left.remove(future)
+        with contextlib.suppress(queue.Empty):
+            heard = events.get(timeout=0.5)
+            if isinstance(heard, int):  # the last a seed says
+                note(left.pop(heard).result())
+            else:
+                tell(heard)
+        for future in left.values():
+            if future.done() and future.exception():
+                future.result()
 
 
-def _work(jobs: Sequence[Job], root: str, events: Any) -> list[Entry]:
-    """All runs of one seed, in a child process."""
-    return [_do(job, Store(root), events.put) for job in jobs]
+# ---------------------------------------------------------------- in a child
+
+_said: Any = None
+
+
+def _begin(events: Any) -> None:
+    """A child starts: it tells its parent by this queue, and ends when the parent is gone."""
+    global _said
+    _said = events
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _work(number: int, jobs: Sequence[Job], root: str) -> list[Entry]:
+    """All runs of one seed, the `number`th of the sweep."""
+    try:
+        return [_do(job, Store(root), _said.put) for job in jobs]
+    finally:
+        _said.put(number)

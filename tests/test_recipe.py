@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -485,3 +486,16 @@ def test_every_setting_says_what_it_means() -> None:
     walk("recipe", made)
     for name, group in made["$defs"].items():
         walk(name, group)
+
+
+@pytest.mark.parametrize(
+    ("setting", "offer"),
+    [
+        ("filter.ppl={limt: 30}", "filter.ppl.limt: unknown setting; did you mean 'limit'?"),
+        ("review.guard.max_satration=1", "did you mean 'max_saturation'?"),
+        ("filter.rules=[relased]", "did you mean 'released'?"),
+    ],
+)
+def test_a_typo_in_an_optional_group_or_a_rule_set_gets_an_offer(setting: str, offer: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(offer)):
+        load_recipe("lamb", [setting])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -55,6 +55,9 @@ def _valid_names(loc: Sequence[Any], root: type[BaseModel]) -> list[str]:
         info = getattr(here, "model_fields", {}).get(part)
         if info is None:
             return []
-        here = info.annotation
+        # an optional group ("ppl: null") is a union
+        here = next(
+            (c for c in (info.annotation, *get_args(info.annotation)) if hasattr(c, "model_fields")), None
+        )
     names = list(getattr(here, "model_fields", {}))
     return [*names, "extends"] if here is root else names

@@ -14,7 +14,7 @@ from isheep.backends.base import Request, Sampling
 from isheep.records import FOLLOWS, Completion, Instruction, Pair, Record
 from isheep.stages.stage import Context, Settings, Stage, known_names
 from isheep.text.prompts import Layout, request
-from isheep.text.released import ALL_INSTRUCTION_RULES, DEFAULT_INSTRUCTION_RULES, named_rules
+from isheep.text.released import ALL_INSTRUCTION_RULES, DEFAULT_INSTRUCTION_RULES, RULE_SETS, named_rules
 from isheep.text.rules import instruction_reason
 
 
@@ -37,7 +37,7 @@ class FollowupsSettings(Settings):
     @field_validator("rules")
     @classmethod
     def _known_rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
-        return known_names(named_rules(rules, "instruction"), ALL_INSTRUCTION_RULES)
+        return known_names(named_rules(rules, "instruction"), ALL_INSTRUCTION_RULES, RULE_SETS["instruction"])
 
 
 def history(pair: Pair) -> tuple[str, ...]:

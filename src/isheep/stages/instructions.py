@@ -21,7 +21,7 @@ from isheep.text.draw import draw_shots
 from isheep.text.overlap import OverlapIndex
 from isheep.text.parse import parse_task_list, stop_text
 from isheep.text.prompts import list_item, request, task_list
-from isheep.text.released import ALL_INSTRUCTION_RULES, DEFAULT_INSTRUCTION_RULES, named_rules
+from isheep.text.released import ALL_INSTRUCTION_RULES, DEFAULT_INSTRUCTION_RULES, RULE_SETS, named_rules
 from isheep.text.rules import instruction_reason
 
 
@@ -74,7 +74,7 @@ class InstructionsSettings(Settings):
     @field_validator("rules")
     @classmethod
     def _known_rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
-        return known_names(named_rules(rules, "instruction"), ALL_INSTRUCTION_RULES)
+        return known_names(named_rules(rules, "instruction"), ALL_INSTRUCTION_RULES, RULE_SETS["instruction"])
 
     @model_validator(mode="after")
     def _possible(self) -> InstructionsSettings:

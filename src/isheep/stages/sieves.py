@@ -19,7 +19,7 @@ from isheep.records import Likelihood, Pair, Vector
 from isheep.stages.stage import Settings, known_names
 from isheep.text.overlap import OverlapIndex
 from isheep.text.prompts import request
-from isheep.text.released import ALL_RESPONSE_RULES, DEFAULT_RESPONSE_RULES, named_rules
+from isheep.text.released import ALL_RESPONSE_RULES, DEFAULT_RESPONSE_RULES, RULE_SETS, named_rules
 
 
 class PerplexitySettings(Settings):
@@ -96,7 +96,7 @@ class FilterSettings(Settings):
     @field_validator("rules")
     @classmethod
     def _known_rules(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
-        return known_names(named_rules(rules, "response"), ALL_RESPONSE_RULES)
+        return known_names(named_rules(rules, "response"), ALL_RESPONSE_RULES, RULE_SETS["response"])
 
     @model_validator(mode="after")
     def _possible(self) -> FilterSettings:

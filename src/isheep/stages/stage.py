@@ -175,13 +175,18 @@ def outside_files(settings: type[BaseModel]) -> Iterable[tuple[str, OutsideFile]
                 yield name, mark
 
 
-def known_names(names: tuple[str, ...], known: Collection[str]) -> tuple[str, ...]:
-    """For validators: refuse names that are not in `known`, and name the nearest one; no name may stand twice."""
+def known_names(
+    names: tuple[str, ...], known: Collection[str], also: Collection[str] = ()
+) -> tuple[str, ...]:
+    """For validators: refuse names that are not in `known`, and name the nearest one; no name may stand twice.
+
+    `also` are names that could have been meant and stand for several of `known`.
+    """
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"{name!r} stands in the list twice")
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            offer = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            near = difflib.get_close_matches(name, [*also, *known], 1)
+            offer = f"did you mean {near[0]!r}?" if near else f"known: {', '.join([*also, *known])}"
             raise ValueError(f"unknown name {name!r}; {offer}")
     return names

@@ -122,9 +122,11 @@ def _side_by_side(
                 _listen(waiting, events, tell, note)
             except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)
-                for child in multiprocessing.active_children():
-                    if child not in others:
-                        child.terminate()
+                mine = [child for child in multiprocessing.active_children() if child not in others]
+                for child in mine:
+                    child.terminate()
+                for child in mine:
+                    child.join()
                 if isinstance(error, BrokenProcessPool):
                     raise BackendError(
                         "a process of the sweep was killed, as the system does when memory runs out",

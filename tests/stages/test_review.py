@@ -122,8 +122,9 @@ def test_the_lists_are_counted(tmp_path: Path) -> None:
     fates = (None, None, None, "near_duplicate", "format", "cut", "length", "blacklist", "over_count")
     asked = [Instruction(f"0.0.{n:02}", "x", "", (), "0.0", reason) for n, reason in enumerate(fates)]
     found, _ = reviewed(ctx_for(tmp_path, lively(0), instructions=[*lists, *asked]))
-    assert {id: m.value for id, m in found.items() if id.startswith(("list_", "items"))} == {
+    assert {id: m.value for id, m in found.items() if id.startswith("list_") or "per_list" in id} == {
         "items_per_list": 4.0,
+        "new_per_list": 1.5,
         "list_form": 1 / 8,
         "list_cut": 1 / 8,
         "list_known": 1 / 8,
@@ -215,6 +216,18 @@ def test_the_share_kept_is_held_to_what_the_first_review_measured(tmp_path: Path
     for dropped, fault in ((6, set()), (7, {"kept_share"})):
         ctx = ctx_for(tmp_path, lively(1), lively(0), dropped=dropped, **given)
         assert faults(reviewed(ctx)[0]) == fault
+
+
+@pytest.mark.parametrize(("kept", "ok"), [(3, True), (2, False)])
+def test_lists_that_give_next_to_nothing_are_seen(tmp_path: Path, kept: int, ok: bool) -> None:
+    """At first a list gave ten new tasks; below three the list format is lost."""
+    lists = [Completion("1.0", "", "stop", 1, 1)]
+    asked = [
+        Instruction(f"1.0.{n:02}", "x", "", (), "1.0", None if n < kept else "format") for n in range(10)
+    ]
+    given = {"instructions": [*lists, *asked], "first": [Measure("new_per_list", 10.0)]}
+    found, _ = reviewed(ctx_for(tmp_path, lively(1), lively(0), **given))
+    assert found["new_per_list"] == Measure("new_per_list", pytest.approx(kept), 3.0, ok)
 
 
 # what a broken limit does

@@ -42,7 +42,10 @@ def sweep(
         int, typer.Option("--workers", help="Seeds to run side by side, a process each.", min=1)
     ] = 1,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Only show what would run: steps, how many are done, tokens, disk.")
+        bool,
+        typer.Option(
+            "--plan", help="Only show what would run: steps, how many are done, tokens, disk, time."
+        ),
     ] = False,
     show_list: Annotated[bool, typer.Option("--list", help="List the shipped sweeps.")] = False,
     json_: JsonOption = False,

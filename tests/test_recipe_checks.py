@@ -70,6 +70,14 @@ NO_SCORES = "assessment.level=none"
         ),
         (["filter.match=13"], "filter.match: 13 pairs cannot be kept of 12; raise instructions.count"),
         (
+            ["responses.samples=2", "responses.temperature=0"],
+            "responses.samples: at responses.temperature 0 all answers are the same; raise it or draw 1",
+        ),
+        (
+            ["followups.min_words=5", "followups.max_words=4"],
+            "followups.min_words: 5 is above followups.max_words (4); no follow-up could pass",
+        ),
+        (
             ["preferences.samples=1"],
             "preferences.samples: one answer cannot be best and worst; draw 2 or more",
         ),
@@ -178,6 +186,7 @@ def test_all_contradictions_are_reported_at_once(tmp_path: Path) -> None:
         "preferences.samples",
         "filter.min_kept",
         "filter.match",
+        "responses.samples",
         "preferences.samples",
         "preferences.samples",
         "filter.density.choose",

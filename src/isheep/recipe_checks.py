@@ -53,6 +53,11 @@ def _counts(recipe: Recipe) -> Iterator[str]:
         )
     if isinstance(chosen.match, int) and chosen.match > answers:
         yield f"filter.match: {chosen.match} pairs cannot be kept of {answers}; raise instructions.count"
+    if recipe.responses.samples > 1 and recipe.responses.temperature == 0:
+        yield "responses.samples: at responses.temperature 0 all answers are the same; raise it or draw 1"
+    if recipe.followups.min_words > recipe.followups.max_words:
+        words = f"{recipe.followups.min_words} is above followups.max_words ({recipe.followups.max_words})"
+        yield f"followups.min_words: {words}; no follow-up could pass"
     if recipe.preferences.samples == 1:
         yield "preferences.samples: one answer cannot be best and worst; draw 2 or more"
     if recipe.preferences.samples and recipe.responses.temperature == 0:

@@ -7,6 +7,7 @@ what comes before and after, is filter.py's business.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -247,9 +248,12 @@ def kmeans(vectors: NDArray[np.float32], clusters: int) -> NDArray[np.int32]:
     same use. Never more clusters than rows.
     """
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     clusters = max(1, min(clusters, len(vectors)))
-    found = KMeans(clusters, init="random", n_init=1, max_iter=25, random_state=0).fit_predict(vectors)
+    with warnings.catch_warnings():  # it warns where equal vectors leave clusters empty, which does no harm
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = KMeans(clusters, init="random", n_init=1, max_iter=25, random_state=0).fit_predict(vectors)
     return np.asarray(found, dtype=np.int32)
 
 

@@ -93,3 +93,63 @@ def test_test_files_of_any_kind_do_no_harm(tmp_path: Path) -> None:
     write_lines(tmp_path / "folder" / "a.jsonl", TESTS)
     found = estimated(tmp_path, f"evaluate.tasks=[{odd}, {tmp_path}/folder]")
     assert found["evaluate.1"].read > 0
+
+
+def test_options_cost_what_they_ask_for(tmp_path: Path) -> None:
+    plain = estimated(tmp_path)
+    turns = estimated(tmp_path, "followups.turns=3")
+    assert turns["turn3.responses.0"].written == plain["responses.0"].written
+    assert turns["turn2.followups.0"].written > 0
+    assert turns["assessment.0"].read == 3 * plain["assessment.0"].read
+    assert turns["train.0"].read == 3 * plain["train.0"].read
+    several = estimated(tmp_path, "responses.samples=4")
+    assert several["responses.0"].written == 4 * plain["responses.0"].written
+    assert several["assessment.0"].read == 4 * plain["assessment.0"].read
+    assert several["probe_scores.0"] == plain["probe_scores.0"], "planted answers are as many as before"
+    often = estimated(tmp_path, "assessment={reading: sampled, samples: 5}")["assessment.0"]
+    assert often.read == 5 * plain["assessment.0"].read
+
+
+def test_likelihoods_and_vectors_only_read(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    config = {"hidden_size": 4096, "intermediate_size": 1, "num_hidden_layers": 1}
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    words = (f"model.base={tmp_path}/model", "filter.ppl={}")
+    found = estimated(tmp_path, *words, "filter.density={}")
+    assert found["likelihood.0"].read == found["vectors.0"].read > 0
+    assert found["likelihood.0"].written == found["vectors.0"].written == 0
+    assert found["vectors.0"].bytes > 12 * 2 * 4096 > 10 * found["likelihood.0"].bytes
+    alone = estimated(tmp_path, *words, "filter.density={of: instruction}")
+    assert alone["vectors.0"].read < found["vectors.0"].read
+
+
+def test_preferences_read_two_answers_to_every_task(tmp_path: Path) -> None:
+    found = estimated(
+        tmp_path, "preferences.samples=3", "prefer.epochs=1.0", "train.epochs=1.0", "filter.keep_fraction=1.0"
+    )
+    assert found["candidates.0"].written == 3 * found["responses.0"].written
+    assert found["candidate_scores.0"].read == 3 * found["assessment.0"].read
+    assert found["prefer.0"].read == 2 * found["train.0"].read
+    direct = estimated(tmp_path, "preferences.samples=3", "prefer.epochs=1.0", "train.start=direct")
+    assert direct["prefer.0"].read == 2 * found["prefer.0"].read, "the tasks of both iterations"
+
+
+def test_direct_costs_all_iterations_at_once(tmp_path: Path) -> None:
+    each, once = (
+        estimated(tmp_path, "iterations=3"),
+        estimated(tmp_path, "iterations=3", "train.start=direct"),
+    )
+    for name in ("responses.0", "assessment.0", "train.0"):
+        assert once[name].read == 3 * each[name].read
+    assert (
+        estimated(tmp_path, "iterations=3", "train.start=total_base")["train.2"].read
+        == 3 * each["train.2"].read
+    )
+
+
+def test_a_density_filter_keeps_its_clusters(tmp_path: Path) -> None:
+    many = ("instructions.count=1000", "filter.keep_fraction=null")
+    every = estimated(tmp_path, *many)["train.0"].read
+    for density, share in (("{clusters: 100}", 10), ("{clusters: null, share: 0.2, per_cluster: 2}", 2.5)):
+        found = estimated(tmp_path, *many, f"filter.density={density}")["train.0"].read
+        assert share * found == every

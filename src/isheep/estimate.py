@@ -36,6 +36,8 @@ KEPT_SHARE = 0.3
 SCORE_TOKENS = 8
 #: Bytes per record on disk, with its text.
 RECORD_BYTES = 600
+#: Bytes of a record of figures.
+VERDICT_BYTES = 150
 #: Bytes of a recipe's test answer.
 ANSWER_BYTES = 300
 
@@ -72,15 +74,19 @@ def _step(step: Step, recipe: Recipe, tests: int) -> Estimate:
         case AssessmentSettings():
             asked = pairs * {"none": 0, "both": 2}.get(settings.level, 1) * settings.samples
             written = asked * min(settings.max_tokens, SCORE_TOKENS) if settings.reading == "sampled" else 0
-            return Estimate(asked * (2 * TASK_TOKENS + answer), written, asked * 150)
-        case LikelihoodSettings() | VectorsSettings():
-            return Estimate(pairs * (TASK_TOKENS + answer), 0, pairs * RECORD_BYTES)
+            return Estimate(asked * (2 * TASK_TOKENS + answer), written, asked * VERDICT_BYTES)
+        case LikelihoodSettings():
+            return Estimate(pairs * (TASK_TOKENS + answer), 0, pairs * VERDICT_BYTES)
+        case VectorsSettings():
+            read = TASK_TOKENS + (answer if settings.of == "pair" else 0)
+            hidden, _, _ = _shape(recipe)
+            return Estimate(pairs * read, 0, pairs * (VERDICT_BYTES + hidden * 8 // 3))  # float16 in base64
         case TrainSettings():
             kept = min(int(pairs * _kept(recipe)), settings.max_samples or pairs)
             tokens = int(kept * (TASK_TOKENS + answer) * settings.epochs)
             return Estimate(tokens, 0, _adapter_bytes(recipe))
         case PreferSettings():
-            tokens = int(recipe.instructions.count * 2 * (TASK_TOKENS + answer) * settings.epochs)
+            tokens = int(pairs * 2 * (TASK_TOKENS + answer) * settings.epochs)
             return Estimate(tokens, 0, _adapter_bytes(recipe))
         case EvaluateSettings():
             layouts = 1 if step.adapter else len({*settings.base_layouts, recipe.model.layout})
@@ -100,7 +106,9 @@ def _pairs(step: Step, recipe: Recipe) -> int:
         return 5 * recipe.probes.count
     if step.name.startswith(("candidates.", "candidate_scores.")):
         return count * recipe.preferences.samples
-    if step.stage == "responses" or step.stage == "followups":
+    if step.stage in ("preferences", "prefer"):
+        return count
+    if step.stage in ("responses", "followups"):
         return count * recipe.responses.samples
     so_far = step.iteration + 1 if step.stage == "train" and recipe.train.start == "total_base" else 1
     return count * recipe.responses.samples * recipe.followups.turns * so_far
@@ -130,16 +138,24 @@ def _kept(recipe: Recipe) -> float:
 
 
 def _adapter_bytes(recipe: Recipe) -> int:
-    """Float32 adapter on all linear layers of a Llama-like model, from its config where it is at hand; else 0."""
+    """Float32 adapter on all linear layers of a Llama-like model; 0 where its shape is not known."""
+    hidden, inner, layers = _shape(recipe)
+    rows = 4 * 2 * hidden + 3 * (hidden + inner)  # q, k, v, o; gate, up, down
+    return 4 * recipe.train.lora.rank * rows * layers
+
+
+def _shape(recipe: Recipe) -> tuple[int, int, int]:
+    """Hidden size, inner size and layers, from the model's config where it is at hand; else zeros."""
     path = Path(model_path(recipe.model.base)).expanduser() / "config.json"
     try:
         config = json.loads(path.read_bytes())
-        hidden, inner = int(config["hidden_size"]), int(config["intermediate_size"])
-        layers = int(config["num_hidden_layers"])
+        return (
+            int(config["hidden_size"]),
+            int(config["intermediate_size"]),
+            int(config["num_hidden_layers"]),
+        )
     except (OSError, RuntimeError, ValueError, KeyError, TypeError):
-        return 0
-    rows = 4 * 2 * hidden + 3 * (hidden + inner)  # q, k, v, o; gate, up, down
-    return 4 * recipe.train.lora.rank * rows * layers
+        return 0, 0, 0
 
 
 def _lines(path: Path) -> int:

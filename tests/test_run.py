@@ -145,7 +145,16 @@ def test_total_base_trains_on_the_pairs_of_all_iterations(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "override", ["instructions.author=base", "assessment.judge=base", "train.start=one_last"]
+    "override",
+    [
+        "instructions.author=base",
+        "assessment.judge=base",
+        "train.start=one_last",
+        "train.start=direct",
+        "responses.samples=2",
+        "responses.principles=general",
+        "probes.count=0",
+    ],
 )
 def test_other_settings_of_the_loop_run_too(tmp_path: Path, override: str) -> None:
     assert run(toy(tmp_path, override), tmp_path / "store").complete

@@ -33,6 +33,17 @@ def test_run(isheep: Isheep, finished: Run, tmp_path: Path) -> None:
     assert again.out.count("from the store") == 20
 
 
+def test_a_run_that_stops_itself_is_no_failure(isheep: Isheep) -> None:
+    words = ("run", "toy.yaml", "--set", "review.guard={action: stop, min_kept_share_of_first: 2.0}")
+    said = isheep(*words)
+    assert said.code == 0
+    assert "  review.0: stopped by the collapse guard: kept_share" in said.out
+    assert "[12/20] review.0" in said.out
+    assert "instructions.1" not in said.out
+    assert ", complete" in isheep("show").out
+    assert isheep(*words).out.count("from the store") == 12
+
+
 def test_run_json_is_the_summary_and_progress_goes_elsewhere(isheep: Isheep) -> None:
     said = isheep("run", "toy.yaml", "--json", "--name", "mine", "--seed", "7", "--set", "iterations=1")
     summary = json.loads(said.out)
@@ -71,6 +82,11 @@ def test_names_with_brackets_are_no_markup(isheep: Isheep, tmp_path: Path) -> No
         (("plan", "toy.yaml", "--set", "oops"), 2, "--set oops: expected key.path=value"),
         (("run", "toy.yaml", "--set", "seeds.file=toy.yaml"), 2, "toy.yaml holds 1 row that is not a task"),
         (("run", "toy.yaml", "--set", "filter.threshold=9.99"), 4, "the filter kept 0 of 12 pairs"),
+        (
+            ("run", "toy.yaml", "--set", "filter.match=x"),
+            2,
+            "filter.match: there is no arm 'x' to match outside a sweep",
+        ),
         (("run", "toy.yaml", "--name", "a/b"), 5, "'a/b' cannot name a run"),
         (("run", "toy.yaml", "--store", "toy.yaml"), 5, "Not a directory"),
         (("show",), 5, "no run 'last' in "),

@@ -1,8 +1,8 @@
 """The tables of docs/findings.md, written from the comparisons of the lamb sweeps.
 
-    isheep sweep lamb_table4 --workers 2      # and the others
-    python docs/findings.py isheep-store      # takes their comparisons into docs/findings/ and rewrites the tables
-    python docs/findings.py                   # rewrites the tables from docs/findings/ alone
+isheep sweep lamb_table4 --workers 2      # and the others
+python docs/findings.py isheep-store      # takes their comparisons into docs/findings/ and rewrites the tables
+python docs/findings.py                   # rewrites the tables from docs/findings/ alone
 """
 
 from __future__ import annotations

@@ -150,10 +150,12 @@ def test_a_blind_judge_is_told_of_and_one_that_judges_for_all_only_once(start: S
     first, second = (e["judge"]["probes"] for e in summary["iterations"][:2])
     assert first == second
     assert first["blind"], "the fake judges at random; these probes happen to show it"
-    (told,) = (w for w in summary["warnings"] if "the judge is blind" in w)
-    assert told.startswith("Iteration 0: ")
-    assert f"AUROC {first['auroc']:.2f}, where 0.60 is the least" in told
-    assert "Judge is blind" in read(write_report(start("assessment.judge=base")).read_text()).text
+    (told,) = (w for w in summary["warnings"] if w.startswith("Judge: "))
+    assert f"(iteration 0: AUROC {first['auroc']:.2f}, where 0.60 is the least" in told
+    assert (
+        "Judge blind to planted answers"
+        in read(write_report(start("assessment.judge=base")).read_text()).text
+    )
 
 
 def test_later_turns_count(start: Start) -> None:

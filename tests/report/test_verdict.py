@@ -195,12 +195,15 @@ def test_what_the_guard_has_looked_at_it_alone_speaks_of(ok: bool) -> None:
 
 def test_a_blind_judge_is_told_of_once_with_all_that_is_known() -> None:
     entry = _entry(judge=_probes(0.52, True, "wrong", "off_topic"), assessment={"auroc": 0.55, "scales": {}})
-    (said,) = warnings({"guard": "warn", "iterations": [entry]})
+    said, own = warnings({"guard": "warn", "iterations": [entry]})
     assert said == (
-        "Iteration 0: the judge is blind: it does not tell planted right answers from the others (AUROC 0.52, where "
-        "0.60 is the least and 0.5 is chance; it scores wrong, off-topic answers no lower); on its own answers AUROC "
-        "0.55."
+        "Judge: it does not score planted right answers above wrong, off-topic ones (iteration 0: AUROC 0.52, where "
+        "0.60 is the least and 0.5 is chance)."
     )
+    assert own == "Iteration 0: the judge hardly tells right from wrong (AUROC 0.55; 0.5 is chance)."
+    later = _entry(iteration=1, judge=_probes(0.49, True, judged_by=1))
+    (both,) = warnings({"guard": "warn", "iterations": [_entry(judge=_probes(0.52, True)), later]})
+    assert "above the others (iterations 0, 1: AUROC 0.49 to 0.52, where" in both
     again = _entry(iteration=1, judge=_probes(0.52, True))
     assert warnings({"guard": "warn", "iterations": [again]}) == [], "the base model, told of in iteration 0"
 

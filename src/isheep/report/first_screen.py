@@ -71,7 +71,7 @@ def _tiles(summary: Entry) -> Html:
     judged = [e for e in entries if e["assessment"]["auroc"] is not None]
     if judged:
         values = " → ".join(dict.fromkeys(fixed(e["assessment"]["auroc"]) for e in (judged[0], judged[-1])))
-        tiles.append(_tile("Judge's AUROC", values, "0.5 is chance, 1 never errs"))
+        tiles.append(_tile("Judge's AUROC", values, "own answers; 0.5 is chance"))
     answers, kept = (sum(e[name] for e in entries) for name in ("responses", "kept"))
     if answers:
         tiles.append(

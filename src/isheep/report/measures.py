@@ -5,7 +5,7 @@ Knows: `review` and `judge` of a summary's entries. Does not know: how they are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,13 +123,19 @@ def is_blind(entry: Entry) -> bool:
     return bool(probes and probes["blind"] and probes["judged_by"] == entry["iteration"])
 
 
-def blind_sentence(entry: Entry) -> str:
-    """What a blind judge could not do, with its figures; without a full stop."""
-    probes = entry["judge"]["probes"]
-    told = f"AUROC {fixed(probes['auroc'])}, where {fixed(probes['limit'])} is the least and 0.5 is chance"
-    liked = [kind.replace("_", "-") for kind in probes["preferred"]]
-    also = f"; it scores {', '.join(liked)} answers no lower" if liked else ""
-    return f"the judge is blind: it does not tell planted right answers from the others ({told}{also})"
+def blind_sentence(entries: Sequence[Entry]) -> str:
+    """What a judge that was blind in these iterations could not do, with its figures."""
+    probes = [entry["judge"]["probes"] for entry in entries]
+    values = sorted(fixed(found["auroc"]) for found in probes)
+    span = " to ".join(dict.fromkeys((values[0], values[-1])))
+    when = f"iteration{'s' * (len(entries) > 1)} {', '.join(str(entry['iteration']) for entry in entries)}"
+    liked = dict.fromkeys(kind.replace("_", "-") for found in probes for kind in found["preferred"])
+    others = f"{', '.join(liked)} ones" if liked else "the others"
+    limit = fixed(probes[0]["limit"])
+    return (
+        f"Judge: it does not score planted right answers above {others} ({when}: AUROC {span}, where {limit} is the "
+        "least and 0.5 is chance)."
+    )
 
 
 def alarms(summary: Entry) -> list[str]:
@@ -139,5 +145,5 @@ def alarms(summary: Entry) -> list[str]:
     if broken := sum(len(broken_limits(summary, e)) for e in entries):
         found.append(f"Collapse guard: {broken} limit{'s' * (broken > 1)} broken")
     if any(is_blind(e) for e in entries):
-        found.append("Judge is blind")
+        found.append("Judge blind to planted answers")
     return found

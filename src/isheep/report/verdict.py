@@ -198,10 +198,11 @@ def _details(summary: Entry, cell: Entry) -> Iterator[str]:
 
 
 def warnings(summary: Entry) -> list[str]:
-    """Signs that something is amiss, in words, each with its iteration."""
-    return [
-        f"Iteration {e['iteration']}: {text}" for e in summary["iterations"] for text in _amiss(summary, e)
-    ]
+    """Signs that something is amiss, in words, each with its iteration; a blind judge once for all of them."""
+    entries = summary["iterations"]
+    blind = [entry for entry in entries if is_blind(entry)]
+    found = [f"Iteration {e['iteration']}: {text}" for e in entries for text in _amiss(summary, e)]
+    return [*([blind_sentence(blind)] if blind else []), *found]
 
 
 def _amiss(summary: Entry, entry: Entry) -> Iterator[str]:
@@ -210,7 +211,9 @@ def _amiss(summary: Entry, entry: Entry) -> Iterator[str]:
     yield from guard_sentences(summary, entry)
     if "filter" in entry["keys"] and entry["kept"] < FEW_PAIRS:
         yield f"only {entry['kept']} pairs were kept (fewer than {FEW_PAIRS})."
-    yield from _judge(entry)
+    own = judged["auroc"]
+    if own is not None and own < WEAK_JUDGE:
+        yield f"the judge hardly tells right from wrong (AUROC {own:.2f}; 0.5 is chance)."
     for scale, figures in judged["scales"].items():
         total = sum(figures["histogram"]) if figures else 0
         seen = f"saturation/{scale}" in guarded
@@ -227,13 +230,3 @@ def _amiss(summary: Entry, entry: Entry) -> Iterator[str]:
         if s["metric"].startswith("ended_") and "@" not in s["metric"] and s["value"] < ENDED:
             how = DECODING_WORDS.get(s["metric"].removeprefix("ended_"), s["metric"])
             yield f"the tuned model ends only {percent(s['value'])} of its answers by itself ({s['task']}, {how})."
-
-
-def _judge(entry: Entry) -> Iterator[str]:
-    """One sentence, be it on planted answers, on the model's own, or on both."""
-    own = entry["assessment"]["auroc"]
-    weak = f"AUROC {own:.2f}" if own is not None and own < WEAK_JUDGE else ""
-    if is_blind(entry):
-        yield f"{blind_sentence(entry)}{f'; on its own answers {weak}' if weak else ''}."
-    elif weak:
-        yield f"the judge hardly tells right from wrong ({weak}; 0.5 is chance)."

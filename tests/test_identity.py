@@ -239,14 +239,16 @@ def test_moving_an_outside_file_changes_nothing_and_editing_it_does(tmp_path: Pa
 
 
 def test_judging_prompts_go_by_all_files_of_their_folder(tmp_path: Path) -> None:
+    example = {"instruction": "Say no.", "input": "", "response": "No.", "quality": 9, "following": 10}
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
+        write_lines(tmp_path / name / "examples.jsonl", [example])
         for scale in ("quality", "following"):
-            (tmp_path / name / f"{scale}.txt").write_text("{request} {response} {examples}", encoding="utf-8")
+            text = "{examples}\n{request}\n{response}\n"
+            (tmp_path / name / f"{scale}.txt").write_text(text, encoding="utf-8")
     before = plan_of(tmp_path, f"assessment.prompts={tmp_path}/a")
     assert changed(before, plan_of(tmp_path, f"assessment.prompts={tmp_path}/b")) == set()
-    example = {"request": "Say no.", "response": "No.", "quality": 9, "following": 10}
-    write_lines(tmp_path / "b" / "examples.jsonl", [example])
+    write_lines(tmp_path / "b" / "examples.jsonl", [{**example, "quality": 8}])
     after = plan_of(tmp_path, f"assessment.prompts={tmp_path}/b")
     assert changed(before, after) == downstream(before, own(before, "assessment"))
 

@@ -20,7 +20,7 @@ from isheep.sweep import JobEvent, open_sweep, run_sweep
 from toy_sweep import sweep_file, toy_sweep
 
 #: Enough work for a process to be caught at it.
-LONG = ("instructions.count=400", "instructions.lists_per_round=64")
+LONG = ("instructions.count=150", "instructions.lists_per_round=32")
 
 
 def made(store: Path) -> dict[tuple[str, str], str]:

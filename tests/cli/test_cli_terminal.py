@@ -43,7 +43,8 @@ def test_a_terminal_with_few_letters(tmp_path: Path, encoding: str) -> None:
 @pytest.mark.parametrize("isolation", ["none", "process"])
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, finished: Run, isolation: str) -> None:
     toy_file(tmp_path)
-    words = ("run", "toy.yaml", "--set", f"runtime.isolation={isolation}", "--set", "instructions.count=300")
+    endless = ("--set", "instructions.count=1000000", "--set", "instructions.overlap.threshold=1.0")
+    words = ("run", "toy.yaml", "--set", f"runtime.isolation={isolation}", *endless)
     child = start(tmp_path, *words)
     store = tmp_path / "isheep-store"
     deadline = time.monotonic() + 60

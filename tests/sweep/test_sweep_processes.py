@@ -19,6 +19,8 @@ from isheep.store import Artifact, Store
 from isheep.sweep import JobEvent, open_sweep, run_sweep
 from toy_sweep import sweep_file, toy_sweep
 
+#: Work that does not end by itself: every task counts as new.
+ENDLESS = {"instructions": {"count": 1_000_000, "lists_per_round": 64, "overlap": {"threshold": 1.0}}}
 #: Enough work for a process to be caught at it.
 LONG = ("instructions.count=150", "instructions.lists_per_round=32")
 
@@ -129,7 +131,7 @@ def test_ctrl_c_in_a_child_alone_does_nothing(tmp_path: Path) -> None:
 
 def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
     """`isheep sweep` in a session of its own; returns when both children are at work."""
-    sweep_file(folder, common={"instructions": {"count": 2000, "lists_per_round": 64}})
+    sweep_file(folder, common=ENDLESS)
     child = subprocess.Popen(
         [sys.executable, "-m", "isheep", "sweep", "halves.yaml", *words],
         cwd=folder,

@@ -98,7 +98,7 @@ def compare(
         str | None, typer.Option("--reference", help="The arm or run the others are compared with.")
     ] = None,
     iteration: Annotated[
-        str | None, typer.Option("--iteration", help="Which model of each run: last, best, or a number.")
+        str | None, typer.Option("--iteration", help="Which model of each run: last, best, all, or a number.")
     ] = None,
     json_: JsonOption = False,
 ) -> None:

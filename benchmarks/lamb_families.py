@@ -16,8 +16,8 @@ from isheep import Run, open_run
 from isheep.lamb.families import FAMILIES
 from isheep.lamb.world import check, family
 from isheep.records import Answer, Pair, Verdict
-from isheep.text.verdicts import mean_scores
 from isheep.stats import auroc
+from isheep.text.verdicts import mean_scores
 
 
 def accuracies(run: Run, iteration: int) -> dict[str, float]:

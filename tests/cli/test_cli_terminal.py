@@ -6,7 +6,6 @@ import io
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ctrl_c import heard, stopped
 from isheep.runs import Run, open_run
 from isheep.store import Store
 from toy import toy_file, write_lines
@@ -27,6 +27,7 @@ def start(folder: Path, *words: str, **env: str) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         env={**os.environ, **env},
         start_new_session=True,
+        preexec_fn=heard,
     )
 
 
@@ -50,8 +51,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, finished: Run, isolation: str)
     deadline = time.monotonic() + 60
     while not list(store.glob("work/instructions/*/journal.jsonl")) and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.killpg(child.pid, signal.SIGINT)  # a terminal tells the whole group
-    out, err = child.communicate(timeout=60)
+    out, err = stopped(child)
     assert child.returncode == 130, (out, err)
     again = shlex.join(["isheep", *words])
     assert err.decode() == f"\nstopped; everything written so far is safe. Go on with: {again}\n"

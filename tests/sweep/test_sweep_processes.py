@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ctrl_c import heard, stopped
 from isheep.errors import BackendError
 from isheep.store import Artifact, Store
 from isheep.sweep import JobEvent, open_sweep, run_sweep
@@ -138,6 +139,7 @@ def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=heard,
     )
     deadline = time.monotonic() + 60
     while len(working(folder)) < 2 and time.monotonic() < deadline:
@@ -163,8 +165,7 @@ def gone(group: int) -> bool:
 
 def test_ctrl_c_on_a_terminal_says_how_to_go_on_and_nothing_else(tmp_path: Path) -> None:
     child = start(tmp_path, "--workers", "2")
-    os.killpg(child.pid, signal.SIGINT)  # a terminal tells the whole group
-    out, err = child.communicate(timeout=60)
+    out, err = stopped(child)
     assert child.returncode == 130, (out, err)
     again = "isheep sweep halves.yaml --workers 2"
     assert err.decode() == f"\nstopped; everything written so far is safe. Go on with: {again}\n"

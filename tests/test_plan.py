@@ -210,6 +210,7 @@ def test_the_preferred_model_is_the_next(tmp_path: Path) -> None:
     assert inputs(plan, "preferences.1") == {
         "responses": ["candidates.1"],
         "assessment": ["candidate_scores.1"],
+        "tests": ["tests.toy_tests"],
     }
     assert inputs(plan, "prefer.1") == {"preferences": ["preferences.1"]}
     assert loaded(plan, "candidates.1", "candidate_scores.1", "prefer.1") == ["train.1"] * 3
@@ -254,10 +255,10 @@ GOLDEN: dict[str, str] = {
     "train.0": "42b17bc1d3f37eb6",
     "candidates.0": "18b8e1c5231ae440",
     "candidate_scores.0": "93e11e9f3cb0b9d4",
-    "preferences.0": "5984612ad36a846e",
-    "prefer.0": "2f1f8d980f06b990",
-    "evaluate.1": "a312b3b5da231671",
-    "review.0": "3fc6fc234e1e36fd",
+    "preferences.0": "cd22fe738a081737",
+    "prefer.0": "12d57b00918200b8",
+    "evaluate.1": "a3eef83a0cd5b1a3",
+    "review.0": "5c390d31dc581f80",
 }
 
 

@@ -117,7 +117,7 @@ class _Planner:
         past.answered.append(answered)
         past.kept.append(kept)
         trained = self._train(t, current)
-        made = self._prefer(t, wrote, trained)
+        made = self._prefer(t, wrote, trained, tests)
         past.tested.extend(self._evaluate(t + 1, made, tests))
         self._review(t, wrote, judged, planted, probed)
         past.wrote.append(wrote)
@@ -174,7 +174,7 @@ class _Planner:
             inputs["match"] = [self.match[t]]
         return self._step("filter", "filter", t, chosen, inputs)
 
-    def _prefer(self, t: int, wrote: Step, trained: Step) -> Step:
+    def _prefer(self, t: int, wrote: Step, trained: Step, tests: tuple[Step, ...]) -> Step:
         """The preference step after SFT, where the recipe asks for it; else the SFT model itself."""
         recipe = self.recipe
         if not recipe.preferences.samples:
@@ -190,7 +190,7 @@ class _Planner:
             "preferences",
             t,
             recipe.preferences,
-            {"responses": [drawn], "assessment": [judged]},
+            {"responses": [drawn], "assessment": [judged], "tests": tests},
         )
         return self._step("prefer", "prefer", t, recipe.prefer, {"preferences": [compared]}, trained)
 

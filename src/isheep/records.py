@@ -142,14 +142,19 @@ class Vector(Record):
 
 @dataclass(frozen=True, slots=True)
 class Preference(Record):
-    """The best and the worst of a model's own answers to one instruction (same id), with their mean scores."""
+    """The best and the worst of a model's own answers to one instruction (same id), with their mean scores.
+
+    `reason` is None when it is trained on, else why not; texts are empty and scores None where there are no two to
+    compare.
+    """
 
     instruction: str
     input: str
     chosen: str
     rejected: str
-    chosen_score: float
-    rejected_score: float
+    chosen_score: float | None
+    rejected_score: float | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

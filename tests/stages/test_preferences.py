@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isheep import load_recipe, run
 from isheep.errors import YieldError
 from isheep.records import Pair, Preference, Record, Verdict
-from isheep.stages.preferences import PreferencesSettings, choose, run
+from isheep.stages.preferences import PreferencesSettings, choose
+from isheep.stages.preferences import run as stage
 from isheep.stages.stage import Context
-from toy import context, pair, whole
+from toy import context, pair, whole, write_lines
 
 
 def answer(id: str, response: str, **changes: Any) -> Pair:
@@ -23,7 +25,10 @@ def answer(id: str, response: str, **changes: Any) -> Pair:
 
 
 def chosen(answers: Sequence[Pair], means: Mapping[str, float], **given: Any) -> list[Preference]:
-    return choose(PreferencesSettings(samples=2, **given), answers, means)
+    """Those to be trained on; every other instruction must have its reason."""
+    found = choose(PreferencesSettings(samples=2, **given), answers, means)
+    assert {p.id for p in found} == {a.id.rpartition("/")[0] for a in answers}
+    return [p for p in found if p.reason is None]
 
 
 THREE = [answer("a/0", "fair"), answer("a/1", "bad"), answer("a/2", "good")]
@@ -129,16 +134,49 @@ def ctx_for(folder: Path, journal: Sequence[Record] = (), **given: Any) -> Conte
 
 
 def test_the_mean_over_both_scales_counts(tmp_path: Path) -> None:
-    found = list(run(ctx_for(tmp_path)))
+    found = list(stage(ctx_for(tmp_path)))
     assert found[0] == Preference("a", "Describe a.", "it", "good", "bad", 7.5, 5.0)
     assert [p.id for p in found] == ["a", "b", "c"]
 
 
 def test_an_interruption_anywhere_changes_nothing(tmp_path: Path) -> None:
-    assert len(whole(run, lambda journal: ctx_for(tmp_path, journal))) == 3
+    assert len(whole(stage, lambda journal: ctx_for(tmp_path, journal))) == 3
 
 
 def test_no_preference_at_all_stops_with_advice(tmp_path: Path) -> None:
     with pytest.raises(YieldError, match=r"no preference among 6 answers: .* never 3 points apart") as caught:
-        list(run(ctx_for(tmp_path, min_gap=3)))
+        list(stage(ctx_for(tmp_path, min_gap=3)))
     assert "lower preferences.min_gap" in caught.value.hint
+
+
+def test_a_test_question_is_never_trained_on_by_preference_either(tmp_path: Path) -> None:
+    """The whole run: the fake's own tasks are made the test, so the filter refuses them; so must the preferences."""
+    settings = ["iterations=1", "preferences.samples=3", "preferences.min_gap=0", "filter.min_kept=1"]
+    first = run(load_recipe("fake", [*settings, "evaluate.tasks=[]"]), tmp_path)
+    compared = [p for p in first.named("preferences")[0].read(Preference) if p.reason is None]
+    asked = compared[: len(compared) // 2]
+    lines = [{"instruction": p.instruction.upper(), "input": p.input, "answers": ["x"]} for p in asked]
+    write_lines(tmp_path / "test.jsonl", lines)
+    tested = run(load_recipe("fake", [*settings, f"evaluate.tasks=[{tmp_path / 'test.jsonl'}]"]), tmp_path)
+    left = tested.named("preferences")[0].read(Preference)
+    reasons = {p.id: p.reason for p in left}
+    refused = {reasons[p.id] for p in asked}
+    assert "held_out" in refused
+    assert None not in refused
+    assert None in reasons.values()
+
+
+def test_every_instruction_that_is_left_out_has_its_reason() -> None:
+    texts = {
+        "a": ("good", "bad"),
+        "b": ("good", ""),
+        "c": ("same", "same"),
+        "d": ("one", "two"),
+        "e": ("x", "y"),
+    }
+    answers = [answer(f"{id}/{n}", text) for id, both in texts.items() for n, text in enumerate(both)]
+    means = {p.id: 5.0 if p.id.startswith("d") else 9.0 - 4 * int(p.id[-1]) for p in answers}
+    found = choose(PreferencesSettings(samples=2, max_pairs=1), answers, means)
+    assert {p.id: p.reason for p in found} == {
+        "a": None, "b": "too_few_answers", "c": "same_answer", "d": "small_gap", "e": "over_max_pairs",
+    }  # fmt: skip

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from isheep.errors import YieldError
 from isheep.records import Decision, Likelihood, Pair, Record, Task, Vector, Verdict
 from isheep.stages.sieves import SIEVES, FilterSettings, Pool, normal
+from isheep.stages.sieves import held_out as test_questions
 from isheep.stages.stage import Context, Stage
 from isheep.text.rules import response_reason
 from isheep.text.verdicts import mean_scores, scores
@@ -32,7 +33,7 @@ def decide(
     settings: FilterSettings, pool: Pool, held_out: Sequence[Task], matched: int | None
 ) -> dict[str, str]:
     """The pure core: pair id -> why it is dropped, for every pair that is."""
-    hidden = frozenset(normal(task.instruction, task.input) for task in held_out)
+    hidden = test_questions(held_out)
     reasons = {p.id: reason for p in pool.pairs if (reason := before_filters(settings, p, hidden))}
     for name in settings.order:
         left = [p for p in pool.pairs if p.id not in reasons]

@@ -26,7 +26,7 @@ def run(ctx: Context[PreferSettings]) -> Iterator[Record]:
         return  # trained, and interrupted before it was published
     trainer = ctx.trainer()
     layout = trainer.layout(ctx.layout)
-    found = ctx.read("preferences", Preference)
+    found = [p for p in ctx.read("preferences", Preference) if p.reason is None]
     examples = [
         Preferred(
             p.id,

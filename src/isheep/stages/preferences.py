@@ -6,11 +6,13 @@ The paper leaves preference learning as an open question; this is the data for t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import Field
 
 from isheep.errors import YieldError
-from isheep.records import Pair, Preference, Record, Verdict
+from isheep.records import Pair, Preference, Record, Task, Verdict
+from isheep.stages.sieves import held_out, normal
 from isheep.stages.stage import Context, Settings, Stage
 from isheep.text.verdicts import mean_scores
 
@@ -25,32 +27,60 @@ class PreferencesSettings(Settings):
 
 
 def choose(
-    settings: PreferencesSettings, answers: Sequence[Pair], means: Mapping[str, float]
+    settings: PreferencesSettings,
+    answers: Sequence[Pair],
+    means: Mapping[str, float],
+    held_out: frozenset[str] = frozenset(),
 ) -> list[Preference]:
-    """Pure core: at most one Preference per instruction, widest gap first; equal texts are no preference."""
+    """Pure core: a Preference for every instruction, those to be trained on first, widest gap first."""
     groups: dict[str, list[Pair]] = {}
     for pair in answers:
-        if pair.id in means and pair.finish == "stop" and pair.response:
-            groups.setdefault(pair.id.rpartition("/")[0], []).append(pair)
-    found = []
-    for id, group in groups.items():
-        ranked = sorted(group, key=lambda p: (-means[p.id], p.id))
-        best, worst = ranked[0], ranked[-1]
-        gap = means[best.id] - means[worst.id]
-        if best.response != worst.response and gap > 0 and gap >= settings.min_gap:
-            found.append(
-                Preference(
-                    id, best.instruction, best.input, best.response, worst.response, means[best.id], means[worst.id]
-                )
-            )  # fmt: skip
-    found.sort(key=lambda p: (p.rejected_score - p.chosen_score, p.id))
-    return found[: settings.max_pairs]
+        groups.setdefault(pair.id.rpartition("/")[0], []).append(pair)
+    found = [_compared(settings, id, group, means, held_out) for id, group in groups.items()]
+    kept = [p for p in found if p.reason is None]
+    kept.sort(key=lambda p: (-_gap(p), p.id))
+    most = len(kept) if settings.max_pairs is None else settings.max_pairs
+    dropped = [p for p in found if p.reason is not None]
+    return [*kept[:most], *(replace(p, reason="over_max_pairs") for p in kept[most:]), *dropped]
+
+
+def _compared(
+    settings: PreferencesSettings,
+    id: str,
+    answers: Sequence[Pair],
+    means: Mapping[str, float],
+    held_out: frozenset[str],
+) -> Preference:
+    """Best and worst of one instruction's finished, scored answers; equal texts are no preference."""
+    usable = [p for p in answers if p.id in means and p.finish == "stop" and p.response]
+    instruction, input = answers[0].instruction, answers[0].input
+    if len(usable) < 2:
+        return Preference(id, instruction, input, "", "", None, None, "too_few_answers")
+    ranked = sorted(usable, key=lambda p: (-means[p.id], p.id))
+    best, worst = ranked[0], ranked[-1]
+    gap = means[best.id] - means[worst.id]
+    reason = None
+    if normal(instruction, input) in held_out:
+        reason = "held_out"
+    elif best.response == worst.response:
+        reason = "same_answer"
+    elif gap <= 0 or gap < settings.min_gap:
+        reason = "small_gap"
+    return Preference(
+        id, instruction, input, best.response, worst.response, means[best.id], means[worst.id], reason
+    )
+
+
+def _gap(found: Preference) -> float:
+    return (found.chosen_score or 0.0) - (found.rejected_score or 0.0)
 
 
 def run(ctx: Context[PreferencesSettings]) -> Iterator[Record]:
     answers = ctx.read("responses", Pair)
-    found = choose(ctx.settings, answers, mean_scores(ctx.read("assessment", Verdict)))
-    if not found:
+    means = mean_scores(ctx.read("assessment", Verdict))
+    found = choose(ctx.settings, answers, means, held_out(ctx.read("tests", Task)))
+    kept = sum(p.reason is None for p in found)
+    if not kept:
         raise YieldError(
             f"no preference among {len(answers)} answers: best and worst are never "
             f"{ctx.settings.min_gap:g} points apart",
@@ -58,7 +88,7 @@ def run(ctx: Context[PreferencesSettings]) -> Iterator[Record]:
         )
     written = ctx.written(Preference)
     yield from (p for p in found if p.id not in written)
-    ctx.report(len(found), len(answers) // max(1, ctx.settings.samples), "preferences")
+    ctx.report(kept, len(found), "preferences")
 
 
 STAGE = Stage("preferences", 1, PreferencesSettings, run, (Preference,))

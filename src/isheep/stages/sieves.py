@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from isheep.records import Likelihood, Pair, Vector
+from isheep.records import Likelihood, Pair, Task, Vector
 from isheep.stages.stage import Settings, known_names
 from isheep.text.overlap import OverlapIndex
 from isheep.text.prompts import request
 from isheep.text.released import ALL_RESPONSE_RULES, DEFAULT_RESPONSE_RULES, RULE_SETS, named_rules
+from isheep.text.verdicts import mean_of
 
 
 class PerplexitySettings(Settings):
@@ -135,8 +136,7 @@ class Pool:
 
     def mean(self, pair: Pair) -> float:
         """Mean of a pair's readable scores; 0, below any score, when there is none."""
-        readable = [score for score in self.scores.get(pair.id, {}).values() if score is not None]
-        return sum(readable) / len(readable) if readable else 0.0
+        return mean_of(self.scores.get(pair.id, {})) or 0.0
 
     def ranked(self, pairs: Sequence[Pair], by: str) -> list[Pair]:
         """Best first by mean score, equals in seeded order; or all in seeded order."""
@@ -146,6 +146,11 @@ class Pool:
 def normal(instruction: str, input: str) -> str:
     """The form two requests are compared in: case and white space do not make another question."""
     return " ".join(request(instruction, input).casefold().split())
+
+
+def held_out(tests: Iterable[Task]) -> frozenset[str]:
+    """The test questions, in that form: nobody is ever trained on one, whoever wrote it."""
+    return frozenset(normal(test.instruction, test.input) for test in tests)
 
 
 def perplexity(found: Likelihood | None, of: str) -> float | None:

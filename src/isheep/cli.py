@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isheep import cli_sweep
+from isheep.cli_sweep import DEFAULT_STORE, JsonOption, StoreOption
 from isheep.errors import EXIT_INTERRUPTED, IsheepError
 
 if TYPE_CHECKING:
@@ -37,14 +38,11 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change one setting; may be given many times."),
 ]
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder that keeps everything that was made.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of every random draw.", min=0)]
 NameOption = Annotated[
     str | None, typer.Option("--name", help="Name of the run; made from the recipe if not given.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 RunArg = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, the beginning of one, or `last`.")]
-DEFAULT_STORE = Path("isheep-store")  # = isheep.runs.DEFAULT_STORE, which is too heavy to import for --help
 
 
 def _version(value: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
@@ -232,6 +232,12 @@ class Score(Record):
     ci_high: float
     layout: str = ""
     decoding: str = ""
+
+
+def kept_pairs(pairs: Iterable[Pair], decisions: Iterable[Decision]) -> list[Pair]:
+    """The pairs a filter kept, in the order given."""
+    kept = {d.id for d in decisions if d.kept}
+    return [pair for pair in pairs if pair.id in kept]
 
 
 RECORD_TYPES: Mapping[str, type[Record]] = {

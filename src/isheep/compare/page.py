@@ -16,7 +16,7 @@ from isheep.compare.words import covered, headline
 from isheep.report.figures import Figure
 from isheep.report.markup import Child, Html, el, join
 from isheep.report.numbers import count
-from isheep.report.page import POLICY, table_view
+from isheep.report.page import page_head, table_view
 from isheep.report.tables import Table
 
 #: The report's look, and what a comparison adds to it.
@@ -28,16 +28,7 @@ def page(comparison: Comparison) -> str:
     css = "".join(files(room).joinpath("style.css").read_text(encoding="utf-8") for room in STYLES)
     others = [arm.name for arm in comparison.arms if arm.name != comparison.reference]
     title = f"{others[0] if len(others) == 1 else f'{len(others)} arms'} against {comparison.reference}"
-    head = el(
-        "head",
-        el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", name="color-scheme", content="light dark"),
-        el("meta", name="referrer", content="no-referrer"),
-        el("title", f"{title}: isheep comparison"),
-        el("style", Html(css)),
-    )
+    head = page_head(f"{title}: isheep comparison", css)
     made = [(id, name, join(content)) for id, name, content in _sections(comparison)]
     sections = [(id, name, content) for id, name, content in made if content]
     links = [el("a", name, href=f"#{id}") for id, name, _ in sections]

@@ -53,20 +53,25 @@ def page(run: Run, summary: Entry, samples: Mapping[int, Entry]) -> str:
     return made
 
 
-def _page(run: Run, summary: Entry, samples: Mapping[int, Entry], limit: int) -> str:
-    sections = [(id, title, join(body)) for id, title, body in _sections(run, summary, samples, limit)]
-    sections = [(id, title, body) for id, title, body in sections if body]
-    css = Html(Path(__file__).with_name("style.css").read_text(encoding="utf-8"))
-    head = el(
+def page_head(title: str, css: str) -> Html:
+    """The head of a page that loads nothing, runs nothing and tells nobody where it was opened. `css` is ours."""
+    return el(
         "head",
         el("meta", charset="utf-8"),
         el("meta", http_equiv="Content-Security-Policy", content=POLICY),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
         el("meta", name="color-scheme", content="light dark"),
         el("meta", name="referrer", content="no-referrer"),
-        el("title", f"{summary['run']}: isheep report"),
-        el("style", css),
+        el("title", title),
+        el("style", Html(css)),
     )
+
+
+def _page(run: Run, summary: Entry, samples: Mapping[int, Entry], limit: int) -> str:
+    sections = [(id, title, join(body)) for id, title, body in _sections(run, summary, samples, limit)]
+    sections = [(id, title, body) for id, title, body in sections if body]
+    css = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
+    head = page_head(f"{summary['run']}: isheep report", css)
     links = el("nav", [el("a", title, href=f"#{id}") for id, title, _ in sections], aria_label="Sections")
     body = el(
         "body",

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from isheep.records import Answer, Decision, Instruction, ModelRef, Pair, R, Score, Verdict
+from isheep.records import Answer, Decision, Instruction, ModelRef, Pair, Preference, R, Score, Verdict
 from isheep.report.answers import lengths, turns
 from isheep.report.health import judge_health, probed, result, reviewed
 from isheep.report.ledger import ledger
@@ -74,7 +74,12 @@ def _iteration(run: Run, t: int, base_answers: Mapping[str, Mapping[str, bool]])
         "responses": len(pairs),
         "turns": turns(pairs, decisions),
         "kept": sum(d.kept for d in decisions),
-        "dropped": _dropped(instructions, _followups(run, t), decisions),
+        "dropped": _dropped(
+            instructions=instructions,
+            followups=_followups(run, t),
+            filter=decisions,
+            preferences=_read(at, Preference, "preferences"),
+        ),
         "assessment": assessment(pairs, verdicts, decisions, truth),
         "judge": judge_health(verdicts, _probes(run, t)),
         "review": reviewed(at.get("review")),
@@ -218,13 +223,14 @@ def _gain(evaluated: Artifact | None, base: Mapping[str, Mapping[str, bool]]) ->
     return rows
 
 
-def _dropped(
-    instructions: Sequence[Instruction], followups: Sequence[Instruction], decisions: Sequence[Decision]
-) -> dict[str, int]:
+def _dropped(**stages: Sequence[Instruction] | Sequence[Decision] | Sequence[Preference]) -> dict[str, int]:
     """Reason -> count; the stage that dropped stands before the reason."""
-    reasons = Counter(f"instructions/{i.reason}" for i in instructions if i.reason is not None)
-    reasons.update(f"followups/{i.reason}" for i in followups if i.reason is not None)
-    reasons.update(f"filter/{d.reason}" for d in decisions if d.reason is not None)
+    reasons = Counter(
+        f"{stage}/{record.reason}"
+        for stage, records in stages.items()
+        for record in records
+        if record.reason is not None
+    )
     return dict(reasons.most_common())
 
 

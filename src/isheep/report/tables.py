@@ -51,6 +51,11 @@ REASONS: Mapping[str, str] = {
     "filter/same_cluster": "others of its cluster were kept",
     "filter/earlier_turn": "an earlier turn of its conversation was dropped",
     "filter/over_match": "beyond the count of the arm it is matched with",
+    "preferences/held_out": "is one of the test prompts, never to be trained on",
+    "preferences/too_few_answers": "no two answers that are finished and scored",
+    "preferences/same_answer": "best and worst are the same text",
+    "preferences/small_gap": "best and worst score too much alike",
+    "preferences/over_max_pairs": "beyond preferences.max_pairs",
     "followups/unfinished": "the token limit came before its end",
     "followups/too_long": "its prompt left no room for a follow-up",
     "followups/repeats": "says again what was said before",
@@ -198,7 +203,7 @@ def dropped_table(summary: Entry) -> Table | None:
     if not reasons:
         return None
     total = {r: sum(e["dropped"].get(r, 0) for e in entries) for r in reasons}
-    stages = ("instructions", "followups", "filter")
+    stages = ("instructions", "followups", "filter", "preferences")
     order = sorted(reasons, key=lambda r: (stages.index(r.partition("/")[0]), -total[r], r))
     rows = tuple(
         (r.replace("/", ": ", 1), *(count(e["dropped"].get(r, 0)) for e in entries), meaning(r))

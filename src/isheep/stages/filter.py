@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from isheep.errors import YieldError
-from isheep.records import Decision, Likelihood, Pair, Record, Task, Vector, Verdict
+from isheep.records import Decision, Likelihood, Pair, Record, Task, Vector, Verdict, kept_pairs
 from isheep.stages.sieves import SIEVES, FilterSettings, Pool, normal
 from isheep.stages.sieves import held_out as test_questions
 from isheep.stages.stage import Context, Stage
@@ -42,9 +42,19 @@ def decide(
         if pair.id not in reasons and pair.parent in reasons:
             reasons[pair.id] = "earlier_turn"
     if matched is not None:
-        left = [p for p in pool.pairs if p.id not in reasons]
-        reasons.update((p.id, "over_match") for p in pool.ranked(left, settings.by)[matched:])
+        left = pool.ranked([p for p in pool.pairs if p.id not in reasons], settings.by)
+        reasons.update((p.id, "over_match") for p in _parents_first(left)[matched:])
     return reasons
+
+
+def _parents_first(ranked: Sequence[Pair]) -> list[Pair]:
+    """The same order, but no follow-up before what it follows: else a count could cut a conversation's beginning."""
+    rank = {pair.id: n for n, pair in enumerate(ranked)}
+    place: dict[str, tuple[int, int]] = {}
+    for pair in sorted(ranked, key=lambda p: len(p.history)):
+        before = place.get(pair.parent or "", (-1, 0))[0]
+        place[pair.id] = (max(before, rank[pair.id]), len(pair.history))
+    return sorted(ranked, key=lambda p: place[p.id])
 
 
 def run(ctx: Context[FilterSettings]) -> Iterator[Record]:
@@ -57,7 +67,7 @@ def run(ctx: Context[FilterSettings]) -> Iterator[Record]:
         {pair.id: ctx.seed(pair.id) for pair in pairs},
         {found.id: found for found in ctx.read("likelihood", Likelihood)},
         {found.id: found for found in ctx.read("vectors", Vector)},
-        _kept(ctx, "earlier_responses", "earlier"),
+        kept_pairs(ctx.read("earlier_responses", Pair), ctx.read("earlier", Decision)),
     )
     matched = _matched(ctx)
     reasons = decide(settings, pool, ctx.read("tests", Task), matched)
@@ -74,11 +84,6 @@ def run(ctx: Context[FilterSettings]) -> Iterator[Record]:
 
 def _decision(id: str, reason: str | None, found: dict[str, float | None]) -> Decision:
     return Decision(id, reason is None, reason, found.get("quality"), found.get("following"))
-
-
-def _kept(ctx: Context[FilterSettings], pairs: str, decisions: str) -> list[Pair]:
-    kept = {d.id for d in ctx.read(decisions, Decision) if d.kept}
-    return [p for p in ctx.read(pairs, Pair) if p.id in kept]
 
 
 def _matched(ctx: Context[FilterSettings]) -> int | None:

@@ -12,7 +12,18 @@ from typing import Literal
 
 from pydantic import Field
 
-from isheep.records import Answer, Completion, Decision, Instruction, Measure, Outcome, Pair, Record, Verdict
+from isheep.records import (
+    Answer,
+    Completion,
+    Decision,
+    Instruction,
+    Measure,
+    Outcome,
+    Pair,
+    Record,
+    Verdict,
+    kept_pairs,
+)
 from isheep.stages.stage import Context, Settings, Stage
 from isheep.stats import auroc, paired_difference
 from isheep.text import diversity, health, verbs
@@ -97,8 +108,8 @@ def run(ctx: Context[ReviewSettings]) -> Iterator[Record]:
 def _figures(ctx: Context[ReviewSettings]) -> tuple[Figures, Figures]:
     """The figures of this iteration, and those of the first, measured at equal size."""
     decisions = ctx.read("filter", Decision)
-    kept = _kept(ctx.read("responses", Pair), decisions)
-    earlier = _kept(ctx.read("earlier_responses", Pair), ctx.read("earlier", Decision))
+    kept = kept_pairs(ctx.read("responses", Pair), decisions)
+    earlier = kept_pairs(ctx.read("earlier_responses", Pair), ctx.read("earlier", Decision))
     first = [p for p in earlier if p.id.startswith("0.")] if ctx.iteration else kept
     here, there = texts_figures(kept, first, ctx.seed("pairs"))
     asked = ctx.read("instructions", Instruction)
@@ -142,11 +153,6 @@ def texts_figures(kept: Sequence[Pair], first: Sequence[Pair], seed: int) -> tup
         for pairs, texts in sets
     )
     return here, there
-
-
-def _kept(pairs: Sequence[Pair], decisions: Sequence[Decision]) -> list[Pair]:
-    kept = {d.id for d in decisions if d.kept}
-    return [p for p in pairs if p.id in kept]
 
 
 def _exchanges(pairs: Sequence[Pair]) -> list[str]:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from isheep.backends.base import Example
 from isheep.errors import YieldError
-from isheep.records import Decision, ModelRef, Pair, Record
+from isheep.records import Decision, ModelRef, Pair, Record, kept_pairs
 from isheep.stages.stage import Context, Stage
 from isheep.stages.tuning import LoraSettings, OptimiserSettings, finish, spec
 from isheep.text.prompts import Layout
@@ -32,12 +32,6 @@ class TrainSettings(OptimiserSettings):
     """Also write the merged model. Off: the adapter is all that is needed, and a few MB instead of many GB."""
 
 
-def chosen(pairs: Sequence[Pair], decisions: Sequence[Decision]) -> list[Pair]:
-    """The kept pairs, by id."""
-    kept = {d.id for d in decisions if d.kept}
-    return [pair for pair in pairs if pair.id in kept]
-
-
 def examples(pairs: Sequence[Pair], layout: Layout) -> list[Example]:
     """Training texts: the prompt that was asked, the answer as it would be given."""
     return [
@@ -50,7 +44,7 @@ def run(ctx: Context[TrainSettings]) -> Iterator[Record]:
     settings = ctx.settings
     if ctx.written(ModelRef):
         return  # trained, and interrupted before it was published
-    pairs = chosen(ctx.read("responses", Pair), ctx.read("filter", Decision))
+    pairs = kept_pairs(ctx.read("responses", Pair), ctx.read("filter", Decision))
     if not pairs:
         raise YieldError("there is no pair to train on", "see why with `isheep show`")
     if settings.max_samples is not None and len(pairs) > settings.max_samples:

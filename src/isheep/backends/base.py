@@ -124,6 +124,12 @@ class Runtime:
     batch_size: int = 64
     device: str = "auto"
     threads: int | None = None
+    #: Where answers of judges are kept, so that the same question is never paid for twice; None: nowhere.
+    cache: Path | None = None
+    #: Questions a judge is asked at once.
+    concurrency: int = 8
+    #: May code that a model wrote be run (in a subprocess with limits)? Only ever by the user's explicit word.
+    allow_code_execution: bool = False
 
 
 @dataclass(frozen=True, slots=True)

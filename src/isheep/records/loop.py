@@ -1,31 +1,18 @@
-"""The typed records that flow between steps, their ids, and their JSON form.
-
-Knows: nothing but the standard library and numpy. A record is frozen; a changed record is a new record. Every record
-has an `id` that is unique within its step, so a step can tell after an interruption what it had already written.
-"""
+"""The records of the loop: tasks, answers, scores of a judge, decisions, models. Imports nothing but numpy."""
 
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isheep.errors import StoreError
+from isheep.records.base import Record
 
 #: Added to a pair's id to name the follow-up to it, and the answer to that.
 FOLLOWS = "+"
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Base of all records: one JSON object, one line, one id."""
-
-    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,92 +191,7 @@ class ModelRef(Record):
     last_loss: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Record):
-    """One graded answer to one evaluation prompt."""
-
-    task: str
-    item: str
-    layout: str
-    decoding: str
-    response: str
-    correct: bool
-    ended: bool
-    prompt_tokens: int
-    tokens: int
-    group: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Score(Record):
-    """A figure with its 95 % interval. `value` is in 0..1 for accuracies; `n` is the number of items behind it."""
-
-    task: str
-    metric: str
-    value: float
-    n: int
-    ci_low: float
-    ci_high: float
-    layout: str = ""
-    decoding: str = ""
-
-
 def kept_pairs(pairs: Iterable[Pair], decisions: Iterable[Decision]) -> list[Pair]:
     """The pairs a filter kept, in the order given."""
     kept = {d.id for d in decisions if d.kept}
     return [pair for pair in pairs if pair.id in kept]
-
-
-RECORD_TYPES: Mapping[str, type[Record]] = {
-    cls.__name__.lower(): cls
-    for cls in (
-        Task,
-        Completion,
-        Instruction,
-        Pair,
-        Verdict,
-        Likelihood,
-        Vector,
-        Preference,
-        Measure,
-        Outcome,
-        Decision,
-        ModelRef,
-        Answer,
-        Score,
-    )
-}
-
-R = TypeVar("R", bound=Record)
-
-
-def kind(record: Record | type[Record]) -> str:
-    """The name of a record's type as it stands in file names and journals: "pair", "verdict", ..."""
-    cls = record if isinstance(record, type) else type(record)
-    return cls.__name__.lower()
-
-
-def to_json(record: Record) -> str:
-    """One line of JSON, keys in field order, the same bytes for the same record everywhere."""
-    return json.dumps(asdict(record), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def from_json(cls: type[R], line: str | bytes) -> R:
-    """Read a record back. Raises StoreError when the line is not one (a damaged file, another version)."""
-    try:
-        return from_dict(cls, json.loads(line))
-    except (ValueError, TypeError) as error:
-        raise StoreError(f"not a {kind(cls)} record: {error}", "run `isheep show RUN --verify`") from error
-
-
-#: Looked up for every record read; dataclasses.fields() is slow.
-_FIELDS = {cls: frozenset(f.name for f in fields(cls)) for cls in RECORD_TYPES.values()}
-
-
-def from_dict(cls: type[R], data: Mapping[str, Any]) -> R:
-    """Build a record from a JSON object; lists become tuples. Raises TypeError on unknown or missing fields."""
-    unknown = data.keys() - _FIELDS[cls]
-    if unknown:
-        raise TypeError(f"unknown fields {sorted(unknown)}")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    return cls(**values)

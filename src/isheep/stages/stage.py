@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from isheep.backends.base import Generator, ModelSpec, Reader, Scorer, Trainer
+from isheep.backends.outside import Examiner, Judge
 from isheep.records import R, Record
 from isheep.text.prompts import fields
 
@@ -107,6 +108,8 @@ class Context(Generic[S]):
     layout: str = "auto"
     open_engine: Callable[[], Any] | None = None
     open_trainer: Callable[[], Any] | None = None
+    open_examiner: Callable[[], Any] | None = None
+    open_judge: Callable[[], Any] | None = None
     #: (done, total, what is counted) -> shown as progress with rate and time left.
     report: Callable[[int, int, str], None] = lambda done, total, unit: None
     #: A remark for the manifest and the terminal ("3 lists could not be parsed").
@@ -149,6 +152,18 @@ class Context(Generic[S]):
         trainer: Trainer = self.open_trainer()
         return trainer
 
+    def examiner(self) -> Examiner:
+        """Who puts the model through fixed benchmarks; the model is loaded only when an examination begins."""
+        assert self.open_examiner is not None, "this stage was not given an examiner"
+        examiner: Examiner = self.open_examiner()
+        return examiner
+
+    def judge(self) -> Judge:
+        """Who reads answers and gives verdicts on them; opened at the first call."""
+        assert self.open_judge is not None, "this stage was not given a judge"
+        judge: Judge = self.open_judge()
+        return judge
+
 
 @dataclass(frozen=True)
 class Stage(Generic[S]):
@@ -161,7 +176,7 @@ class Stage(Generic[S]):
     run: Callable[[Context[S]], Iterator[Record]]
     #: Types of records it writes, in the order they are listed in the artifact.
     writes: Sequence[type[Record]]
-    #: "" (no model), "engine" (writes or scores), "train".
+    #: "" (no model), "engine" (writes or scores), "train", "examiner" (fixed benchmarks), "judge".
     needs: str = ""
     #: Whether it lays out requests; only then does the layout enter its key.
     lays_out: bool = True

@@ -54,5 +54,11 @@ class BackendError(IsheepError):
     exit_code = 6
 
 
+class PairingError(IsheepError):
+    """Two models were not asked the same, so their scores cannot be set against one another item by item."""
+
+    exit_code = 7
+
+
 #: What a shell reports for a program ended by Ctrl-C (128 + SIGINT).
 EXIT_INTERRUPTED = 130

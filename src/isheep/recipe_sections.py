@@ -41,11 +41,57 @@ class BackendSettings(Settings):
         return known_names((name,), TRAINERS)[0]
 
 
+class ChatSection(Settings):
+    pairwise: tuple[str, ...] = ()
+    """Question files judged against a baseline's answers (AlpacaEval's protocol): `alpaca_eval.json`, or your own."""
+    graded: tuple[str, ...] = ()
+    """Question files graded 1 to 10, turn by turn (MT-Bench's protocol): FastChat's `question.jsonl`, or your own."""
+    baseline: Literal["file", "base"] = "file"
+    """Whose answers the pairwise ones are held against: the `output` in the file, or the base model's own."""
+    references: str | None = None
+    """File with (corrected) reference answers for the graded questions; null: those in the question file."""
+    max_tokens: int = Field(1024, ge=1)
+    """Longest answer in tokens."""
+    temperature: float | None = Field(None, ge=0)
+    """Temperature of the answers; null: MT-Bench's by category (writing and roleplay 0.7, exact subjects 0)."""
+    limit: int | None = Field(None, ge=1)
+    """The first so many questions of each file; null: all."""
+
+
+class JudgeSection(Settings):
+    kind: Literal["openai", "engine", "scripted"] | None = None
+    """Who judges the chat: `openai` (any server that speaks the OpenAI chat API), `engine` (a model of your own on this
+    machine), `scripted` (no model; to try a recipe). null: nobody, so chat answers are written and not judged."""
+    model: str = ""
+    """Its name on the server; for `engine` a folder, a hub id, or `base` (this run's own base model)."""
+    url: str = "https://api.openai.com/v1"
+    """Where the server is; never part of a key."""
+    key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the server's key. The key itself is never written anywhere."""
+    prompts: str = "isheep"
+    """Judge prompts: the shipped ones, or FastChat's `judge_prompts.jsonl`."""
+    reading: Literal["choice", "expected"] = "choice"
+    """Pairwise verdicts: the label it writes, or the probability of the labels where the judge gives it."""
+    temperature: float = Field(0.0, ge=0)
+    """Sampling temperature of the judge."""
+    max_tokens: int = Field(1024, ge=1)
+    """Longest verdict in tokens."""
+    script: str | None = None
+    """`scripted` only: its policy or file."""
+    price_in: float = Field(0.0, ge=0)
+    """Price of a million prompt tokens, for the ledger; never part of a key."""
+    price_out: float = Field(0.0, ge=0)
+    """Price of a million written tokens."""
+
+
 class ReportSettings(Settings):
     samples: int = Field(10, ge=0)
     """Random kept and dropped records shown per iteration."""
     truth: Literal["none", "lamb"] = "none"
     """Who knows the right answers of generated tasks: `lamb` (the embedded model's world), or nobody."""
+    family: tuple[str, ...] = ()
+    """The family of tests that Holm's correction covers, each model against the base: "task" (its headline metric) or
+    "task/metric". Empty: the headline metric of every task."""
 
 
 class RuntimeSettings(Settings):
@@ -57,5 +103,10 @@ class RuntimeSettings(Settings):
     """`auto` (cuda, then mps, then cpu) or a torch device."""
     threads: int | None = Field(None, ge=1)
     """CPU threads; null leaves it to torch."""
+    concurrency: int = Field(8, ge=1)
+    """Questions a judge on a server is asked at once."""
+    allow_code_execution: bool = False
+    """Run code that the model wrote, for the code benchmarks: in a subprocess with limits and no network. Read
+    docs/sandbox.md first. Never part of a key."""
     isolation: Literal["auto", "process", "none"] = "auto"
     """Run each step that loads a model in its own process, so its memory is truly free afterwards. `auto`: on a GPU."""

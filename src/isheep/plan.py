@@ -6,22 +6,17 @@ which judges, where each training starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from isheep.backends.base import ModelSpec
 from isheep.errors import RecipeError
-from isheep.files import is_folder, model_path
+from isheep.making import Maker
 from isheep.recipe import Loaded
-from isheep.stages import STAGE_BY_NAME
 from isheep.stages.likelihood import LikelihoodSettings
 from isheep.stages.seeds import SeedsSettings
-from isheep.stages.stage import Settings, outside_files
 from isheep.stages.vectors import VectorsSettings
-from isheep.steps import Plan, Step, StepRef, distinct
-from isheep.store.key import digest, file_digest
+from isheep.steps import Plan, Step, StepRef
 
 __all__ = ["Plan", "Step", "StepRef", "make_plan"]
 
@@ -57,23 +52,8 @@ class _Planner:
         self.recipe = loaded.recipe
         self.files = loaded.files
         self.match = {step.iteration: step for step in match.of("filter")} if match else {}
-        self.steps: list[Step] = []
-        model = self.recipe.model
-        path = model_path(model.base)
-        local = Path(path).expanduser() if is_folder(path) else None
-        self.spec = ModelSpec(
-            str(local or path),
-            model.revision,
-            dtype=model.dtype,
-            trust_remote_code=model.trust_remote_code,
-            name=model.base,
-        )
-        #: What identifies the base model: its files where they are at hand, else its hub id and revision.
-        self.model_key = {
-            "base": file_digest(local) if local else model.base,
-            "revision": model.revision,
-            "dtype": model.dtype,
-        }
+        self.maker = Maker(loaded)
+        self._step = self.maker.step
         self.history = _History()
 
     def plan(self) -> Plan:
@@ -88,7 +68,7 @@ class _Planner:
         direct = recipe.train.start == "direct"
         for t in range(min(1, recipe.iterations) if direct else recipe.iterations):
             current = self._iteration(t, current, seeds, planted, tests)
-        return Plan(recipe, tuple(self.steps))
+        return Plan(recipe, tuple(self.maker.steps))
 
     def _iteration(
         self, t: int, current: Step | None, seeds: Step, planted: Step | None, tests: tuple[Step, ...]
@@ -231,51 +211,3 @@ class _Planner:
     def _evaluate(self, t: int, model: Step | None, tests: tuple[Step, ...]) -> Iterable[Step]:
         if tests:
             yield self._step("evaluate", "evaluate", t, self.recipe.evaluate, {"tests": tests}, model)
-
-    def _step(
-        self,
-        name: str,
-        stage_name: str,
-        iteration: int,
-        settings: Settings,
-        inputs: Mapping[str, Iterable[Step]],
-        adapter: Step | None = None,
-        files: Mapping[str, Path] | None = None,
-    ) -> Step:
-        stage = STAGE_BY_NAME[stage_name]
-        recipe = self.recipe
-        if files is None:
-            named = {name: f"{stage_name}.{name}" for name, _ in outside_files(type(settings))}
-            files = {name: self.files[full] for name, full in named.items() if full in self.files}
-        refs = {role: tuple(step.ref for step in steps) for role, steps in inputs.items()}
-        refs = {role: steps for role, steps in refs.items() if steps}
-        backend = {"engine": recipe.backend.engine, "train": recipe.backend.trainer}.get(stage.needs, "")
-        identity: dict[str, Any] = {
-            "stage": stage.name,
-            "version": stage.version,
-            "settings": distinct(settings, files),
-            "iteration": iteration,
-            "seed": recipe.seed,
-            "inputs": {role: [ref.key for ref in steps] for role, steps in refs.items()},
-        }
-        if stage.needs:
-            adapter_key = adapter.key if adapter else None
-            identity["model"] = {**self.model_key, "backend": backend, "adapter": adapter_key}
-            if stage.lays_out:
-                identity["model"]["layout"] = recipe.model.layout
-        step = Step(
-            name if stage_name in ("seeds", "probes") else f"{name}.{iteration}",
-            stage.name,
-            iteration,
-            digest(identity),
-            settings,
-            refs,
-            files,
-            self.spec if stage.needs else None,
-            adapter.ref if adapter else None,
-            recipe.model.layout,
-            backend,
-        )
-        if step not in self.steps:
-            self.steps.append(step)
-        return step

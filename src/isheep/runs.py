@@ -8,18 +8,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from isheep.errors import StoreError
-from isheep.plan import Plan
+from isheep.plan import Plan, StepRef
 from isheep.recipe import Recipe
 from isheep.records import Outcome
 from isheep.store import Artifact, Store
 from isheep.store.disk import in_words, replace_text
 from isheep.store.key import digest
 
+#: Beside run.json: steps that were added by `isheep eval`.
+LATER_FILE = "evaluations.json"
 #: Where runs are kept unless told otherwise: in the working directory, so that a project keeps its own.
 DEFAULT_STORE = "isheep-store"
 
@@ -32,6 +34,19 @@ class RunStep:
     stage: str
     iteration: int
     key: str
+
+    @property
+    def ref(self) -> StepRef:
+        return StepRef(self.stage, self.key)
+
+
+@dataclass(frozen=True)
+class Later:
+    """A step that was added to a run after it was planned (`isheep eval`): it stands behind the step `after`."""
+
+    step: RunStep
+    #: Key of the run's own step it rests on; while the run has no such step, it is no part of it.
+    after: str
 
 
 @dataclass(frozen=True)
@@ -97,14 +112,15 @@ def plan_digest(plan: Plan) -> str:
 def register(plan: Plan, store: Store, name: str | None = None) -> Run:
     """Write down which keys belong to a run. A name used before for other settings keeps its old list beside it."""
     steps = tuple(RunStep(s.name, s.stage, s.iteration, s.key) for s in plan.steps)
-    made = Run(default_name(plan) if name is None else _checked(name), store, plan.recipe, steps)
+    named = default_name(plan) if name is None else _checked(name)
+    made = Run(named, store, plan.recipe, _with_later(steps, store.runs_folder / named))
     path = made.folder / "run.json"
     text = json.dumps(
         {
             "name": made.name,
             "plan": plan_digest(plan),
             "recipe": plan.recipe.model_dump(mode="json"),
-            "steps": [vars(step) for step in steps],
+            "steps": [asdict(step) for step in steps],
         },
         indent=1,
     )
@@ -115,6 +131,42 @@ def register(plan: Plan, store: Store, name: str | None = None) -> Run:
             path.rename(made.folder / f"run-{old[:12]}.json")
         replace_text(path, text + "\n")
     return made
+
+
+def add_later(run: Run, added: Sequence[Later]) -> Run:
+    """Write down steps that belong to a run besides its plan; the run with them."""
+    path = run.folder / LATER_FILE
+    known = {later.step.key: later for later in _later(run.folder)}
+    known.update((later.step.key, later) for later in added)
+    text = json.dumps([asdict(later) for later in known.values()], indent=1)
+    with in_words(f"cannot write to {run.folder}"):
+        run.folder.mkdir(parents=True, exist_ok=True)
+        replace_text(path, text + "\n")
+    own = tuple(step for step in run.steps if step.key not in known)
+    return Run(run.name, run.store, run.recipe, _with_later(own, run.folder))
+
+
+def _later(folder: Path) -> list[Later]:
+    path = folder / LATER_FILE
+    if not path.exists():
+        return []
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+        return [Later(RunStep(**entry["step"]), entry["after"]) for entry in plain]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path} cannot be read: {error}", "remove it and run `isheep eval` again"
+        ) from error
+
+
+def _with_later(steps: tuple[RunStep, ...], folder: Path) -> tuple[RunStep, ...]:
+    """The planned steps, each followed by what was added behind it; what is planned by now is not added twice."""
+    planned = {step.key for step in steps}
+    behind: dict[str, list[RunStep]] = {}
+    for later in _later(folder):
+        if later.step.key not in planned:
+            behind.setdefault(later.after, []).append(later.step)
+    return tuple(one for step in steps for one in (step, *behind.get(step.key, ())))
 
 
 def _plan_at(path: Path) -> str | None:
@@ -141,11 +193,12 @@ def open_run(name: str, store: Store | Path | str = DEFAULT_STORE) -> Run:
         data: Mapping[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         recipe = Recipe.model_validate(data["recipe"])
         steps: Sequence[Mapping[str, Any]] = data["steps"]
-        return Run(folder.name, store, recipe, tuple(RunStep(**step) for step in steps))
+        planned = tuple(RunStep(**step) for step in steps)
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"{folder / 'run.json'} cannot be read: {error}", "run the recipe again; finished steps are kept"
         ) from error
+    return Run(folder.name, store, recipe, _with_later(planned, folder))
 
 
 def _checked(name: str) -> str:

@@ -1,0 +1,118 @@
+"""Makes steps: gives each stage, settings and inputs the key that is the digest of all that can change its result.
+
+Knows: what identifies the model, the files and the inputs of a step. Does not know: which steps there are (plan.py,
+plan_evaluation.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from isheep.backends.base import ModelSpec
+from isheep.files import is_folder, model_path
+from isheep.recipe import Loaded
+from isheep.stages import STAGE_BY_NAME
+from isheep.stages.stage import Settings, outside_files
+from isheep.steps import Step, StepRef, distinct
+from isheep.store.key import digest, file_digest
+
+#: Steps of these stages stand once in a run, so their names need no number.
+ONCE = frozenset({"seeds", "probes", "exam", "questions"})
+
+
+class Made(Protocol):
+    """A step that is planned, or already in a run: its key names its result."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def ref(self) -> StepRef: ...
+
+
+class Maker:
+    """Makes the steps of one recipe; equal ones are made once. `steps` holds them in the order they run."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.recipe = loaded.recipe
+        self.files = loaded.files
+        self.steps: list[Step] = []
+        model = self.recipe.model
+        path = model_path(model.base)
+        local = Path(path).expanduser() if is_folder(path) else None
+        self.spec = ModelSpec(
+            str(local or path),
+            model.revision,
+            dtype=model.dtype,
+            trust_remote_code=model.trust_remote_code,
+            name=model.base,
+        )
+        #: What identifies the base model: its files where they are at hand, else its hub id and revision.
+        self.model_key = {
+            "base": file_digest(local) if local else model.base,
+            "revision": model.revision,
+            "dtype": model.dtype,
+        }
+
+    def step(
+        self,
+        name: str,
+        stage_name: str,
+        iteration: int,
+        settings: Settings,
+        inputs: Mapping[str, Iterable[Made]],
+        adapter: Made | None = None,
+        files: Mapping[str, Path] | None = None,
+    ) -> Step:
+        """A step of the recipe. `adapter`: the step that made the model it loads; None is the base model."""
+        stage = STAGE_BY_NAME[stage_name]
+        if files is None:
+            named = {name: f"{stage_name}.{name}" for name, _ in outside_files(type(settings))}
+            files = {name: self.files[full] for name, full in named.items() if full in self.files}
+        refs = {role: tuple(step.ref for step in steps) for role, steps in inputs.items()}
+        refs = {role: steps for role, steps in refs.items() if steps}
+        backend = self._backend(stage.needs, settings)
+        identity: dict[str, Any] = {
+            "stage": stage.name,
+            "version": stage.version,
+            "settings": distinct(settings, files),
+            "iteration": iteration,
+            "seed": self.recipe.seed,
+            "inputs": {role: [ref.key for ref in steps] for role, steps in refs.items()},
+        }
+        loads = bool(stage.needs) and stage.needs != "judge"
+        if loads:
+            adapter_key = adapter.key if adapter else None
+            identity["model"] = {**self.model_key, "backend": backend, "adapter": adapter_key}
+            if stage.lays_out:
+                identity["model"]["layout"] = self.recipe.model.layout
+        step = Step(
+            name if stage_name in ONCE else f"{name}.{iteration}",
+            stage.name,
+            iteration,
+            digest(identity),
+            settings,
+            refs,
+            files,
+            self.spec if loads else None,
+            adapter.ref if adapter and loads else None,
+            self.recipe.model.layout,
+            backend,
+        )
+        if step not in self.steps:
+            self.steps.append(step)
+        return step
+
+    def _backend(self, needs: str, settings: Settings) -> str:
+        """Which library does a stage's heavy work."""
+        chosen = self.recipe.backend
+        if needs == "judge":
+            return str(getattr(settings, "kind", ""))
+        examiner = EXAMINER_OF.get(chosen.engine, "lm_eval")
+        return {"engine": chosen.engine, "train": chosen.trainer, "examiner": examiner}.get(needs, "")
+
+
+#: Engine -> who examines with it.
+EXAMINER_OF = {"hf": "lm_eval", "fake": "fake"}

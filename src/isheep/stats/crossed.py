@@ -1,8 +1,7 @@
-"""Intervals and tests. Knows: counts, paired outcomes, and tables of outcomes by seed and prompt.
+"""Tables of outcomes by seed and prompt. Knows: crossed random effects; not how seeds or prompts were chosen.
 
-Every score isheep reports carries a 95 % interval. One run: `wilson` and `paired_difference`. Several runs that differ
-in their seed: `crossed` and `crossed_share`, which count both seeds and prompts as drawn at random. Standard library
-only, but for quantiles of the t distribution.
+An evaluation repeated over training seeds has two sources of chance, the seeds and the prompts; every interval here
+counts both.
 """
 
 from __future__ import annotations
@@ -10,62 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean
+from statistics import fmean
 
-#: Two-sided 95 % normal quantile.
-Z95 = NormalDist().inv_cdf(0.975)
+from isheep.stats.shares import wilson, wilson_at
+from isheep.stats.student import t_quantile, two_sided
+
 #: `crossed` never claims more than this many degrees of freedom per degree of freedom among the seeds. By simulation
 #: (3 to 10 seeds, 60 to 300 prompts, seed SD 0 to 20 points) false positives are then 1 to 6 %; without it up to 8 %.
 DF_PER_SEED = 4
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Wilson's score interval (95 %) for a share; sound for small n and for shares near 0 or 1 (Wilson 1927).
-
-    n = 0 gives (0, 1): nothing is known.
-    """
-    return _wilson(hits / n, n, Z95) if n else (0.0, 1.0)
-
-
-def _wilson(p: float, n: float, z: float) -> tuple[float, float]:
-    """Wilson's interval for a share `p` of `n` items, which need not be whole, at quantile `z`."""
-    z2 = z**2
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = z / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
-
-
-def paired_difference(after: Sequence[bool], before: Sequence[bool]) -> tuple[float, float, float]:
-    """Difference of two shares over the same items, with its 95 % interval.
-
-    Wald's interval for paired shares after half an item is added to each of the four cells (Agresti and Min 2005): it
-    stays honest where few items differ, or all do. Raises ValueError when the lists differ in length or are empty.
-    """
-    if len(after) != len(before) or not after:
-        raise ValueError("paired outcomes must be non-empty and of equal length")
-    better = sum(a and not b for a, b in zip(after, before, strict=True))
-    worse = sum(b and not a for a, b in zip(after, before, strict=True))
-    n = len(after) + 2
-    centre = (better - worse) / n
-    half = Z95 * math.sqrt((better + worse + 1) - (better - worse) ** 2 / n) / n
-    return (better - worse) / len(after), max(-1.0, centre - half), min(1.0, centre + half)
-
-
-def auroc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
-    """Chance that a random positive scores above a random negative, ties half; None without both kinds."""
-    if not positive or not negative:
-        return None
-    ranked = sorted([(score, True) for score in positive] + [(score, False) for score in negative])
-    rank_sum, start = 0.0, 0
-    while start < len(ranked):
-        end = start
-        while end < len(ranked) and ranked[end][0] == ranked[start][0]:
-            end += 1
-        mean_rank = (start + 1 + end) / 2
-        rank_sum += mean_rank * sum(is_positive for _, is_positive in ranked[start:end])
-        start = end
-    n, m = len(positive), len(negative)
-    return (rank_sum - n * (n + 1) / 2) / (n * m)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +89,7 @@ def crossed(differences: Sequence[Sequence[float]], bound: float = 1.0) -> Diffe
         centre, error = value, math.sqrt(variance)
     half = t_quantile(df) * error
     low, high = max(-bound, min(value, centre - half)), min(bound, max(value, centre + half))
-    return Difference(value, low, high, seeds, prompts, _two_sided(centre / error, df), df)
+    return Difference(value, low, high, seeds, prompts, two_sided(centre / error, df), df)
 
 
 def crossed_share(outcomes: Sequence[Sequence[bool]]) -> Estimate:
@@ -156,15 +107,19 @@ def crossed_share(outcomes: Sequence[Sequence[bool]]) -> Estimate:
     else:
         variance, df = _variance_of_mean(outcomes)
         worth = min(value * (1 - value) / variance, float(seeds * prompts))
-        low, high = _wilson(value, worth, t_quantile(df))
+        low, high = wilson_at(value, worth, t_quantile(df))
     return Estimate(value, low, high, seeds, prompts)
 
 
 def _variance_of_mean(table: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Variance of the grand mean and its degrees of freedom. With the components put in, the variance is a sum of mean
-    squares over S P, each taken once, not at all, or away: so Satterthwaite's formula needs only those signs."""
-    seeds, prompts = len(table), len(table[0])
-    by_seed, by_prompt, rest = mean_squares(table)
+    return variance_of_mean(mean_squares(table), len(table), len(table[0]))
+
+
+def variance_of_mean(squares: tuple[float, float, float], seeds: int, prompts: int) -> tuple[float, float]:
+    """Variance of the grand mean and its degrees of freedom, from the mean squares. With the components put in, the
+    variance is a sum of mean squares over S P, each taken once, not at all, or away: so Satterthwaite's formula needs
+    only those signs."""
+    by_seed, by_prompt, rest = squares
     if seeds == 1 or prompts == 1:
         return (by_seed + by_prompt) / (seeds * prompts), float(max(seeds, prompts) - 1)
     more = rest * (1 + 1e-9)  # equal but for rounding is equal: else the last bit would decide over df
@@ -180,19 +135,6 @@ def _variance_of_mean(table: Sequence[Sequence[float]]) -> tuple[float, float]:
     return total / (seeds * prompts), max(float(least), min(df, float(most)))
 
 
-def t_quantile(df: float) -> float:
-    """Two-sided 95 % quantile of Student's t."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, 0.975))
-
-
-def _two_sided(t: float, df: float) -> float:
-    from scipy.special import stdtr
-
-    return float(2 * stdtr(df, -abs(t)))
-
-
 def _check(table: Sequence[Sequence[float]], bound: float) -> None:
     if not table or not table[0] or any(len(row) != len(table[0]) for row in table):
         raise ValueError("outcomes must be a full table: as many prompts under every seed, and at least one")
@@ -202,13 +144,3 @@ def _check(table: Sequence[Sequence[float]], bound: float) -> None:
 
 def _all_equal(table: Sequence[Sequence[float]]) -> bool:
     return all(value == table[0][0] for row in table for value in row)
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values (1979), in the order given: at most 5 % of such families hold any false claim when
-    each is called different below 0.05."""
-    adjusted, highest = [0.0] * len(ps), 0.0
-    for rank, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
-        highest = max(highest, min(1.0, (len(ps) - rank) * ps[index]))
-        adjusted[index] = highest
-    return adjusted

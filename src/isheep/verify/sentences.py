@@ -13,21 +13,21 @@ import re
 
 #: Abbreviations, in small letters and without their last full stop. These never end a sentence,
 ALWAYS = frozenset(
-    ("capt", "cf", "col", "dr", "e.g", "gen", "gov", "hon", "i.e", "lt", "messrs", "mr", "mrs", "ms", "mt")
-    + ("prof", "rev", "sen", "sgt", "st", "viz", "vs")
-)
+    {"capt", "cf", "col", "dr", "e.g", "gen", "gov", "hon", "i.e", "lt", "messrs", "mr", "mrs", "ms", "mt", "prof",
+     "rev", "sen", "sgt", "st", "viz", "vs"}
+)  # fmt: skip
 #: these do not before a number,
 BEFORE_NUMBER = frozenset(
-    ("approx", "apr", "art", "aug", "ca", "ch", "dec", "eq", "feb", "fig", "figs", "jan", "jul", "jun", "mar")
-    + ("no", "nos", "nov", "oct", "op", "p", "pp", "sec", "sep", "sept", "vol", "vols")
-)
+    {"approx", "apr", "art", "aug", "ca", "ch", "dec", "eq", "feb", "fig", "figs", "jan", "jul", "jun", "mar", "no",
+     "nos", "nov", "oct", "op", "p", "pp", "sec", "sep", "sept", "vol", "vols"}
+)  # fmt: skip
 #: and these only before a capital letter.
 BEFORE_CAPITAL = frozenset(
-    ("a.m", "al", "ave", "bldg", "blvd", "co", "corp", "dept", "est", "etc", "inc", "jr", "ltd", "p.m", "ph.d")
-    + ("sr", "u.k", "u.s")
-)
+    {"a.m", "al", "ave", "bldg", "blvd", "co", "corp", "dept", "est", "etc", "inc", "jr", "ltd", "p.m", "ph.d", "sr",
+     "u.k", "u.s"}
+)  # fmt: skip
 
-_END = re.compile(r"(?P<marks>[.!?…]+)[\"'”’»)\]}*_]*(?=\s|$)|[。！？｡]+[”’」』）]*|[।॥؟۔]+")
+_END = re.compile(r"(?P<marks>(?<![.!?…])[.!?…]++)[\"'”’»)\]}*_]*(?=\s|$)|[。！？｡]+[”’」』）]*|[।॥؟۔]+")
 _LAST_WORD = re.compile(r"[^\s(\[{\"“‘'*_]+$")
 _LIST_NUMBER = re.compile(r"(?:^|\n)[ \t>*_#-]*\(?\d{1,3}$")
 _VISIBLE = re.compile(r"\w")
@@ -52,15 +52,13 @@ def _is_end(text: str, end: re.Match[str]) -> bool:
     marks = end.group("marks")
     if marks is None:
         return True
-    behind = re.compile(r"\S|$").search(text, end.end())
-    follows = behind.group() if behind else ""
+    follows = text[end.end() :].lstrip()[:1]
     if marks == "…" or (len(marks) > 1 and not marks.strip(".")):
         return not follows.islower()
     if marks != "." or not follows:
         return True
-    first = max(0, end.start() - _BACK)
-    before = text[first : end.start()]
-    if _LIST_NUMBER.search(before) and not (first and "\n" not in before):
+    before = text[max(0, end.start() - _BACK) : end.start()]
+    if _LIST_NUMBER.search(before):
         return False
     found = _LAST_WORD.search(before)
     word = found.group() if found else ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from isheep.backends import ENGINES, TRAINERS
+from isheep.stages.judged import JudgePrompts, ReferenceFile
 from isheep.stages.stage import Settings, known_names
 
 
@@ -48,7 +49,7 @@ class ChatSection(Settings):
     """Question files graded 1 to 10, turn by turn (MT-Bench's protocol): FastChat's `question.jsonl`, or your own."""
     baseline: Literal["file", "base"] = "file"
     """Whose answers the pairwise ones are held against: the `output` in the file, or the base model's own."""
-    references: str | None = None
+    references: Annotated[str | None, ReferenceFile("questions", ".jsonl", is_data=True)] = None
     """File with (corrected) reference answers for the graded questions; null: those in the question file."""
     max_tokens: int = Field(1024, ge=1)
     """Longest answer in tokens."""
@@ -68,14 +69,14 @@ class JudgeSection(Settings):
     """Where the server is; never part of a key."""
     key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the server's key. The key itself is never written anywhere."""
-    prompts: str = "isheep"
-    """Judge prompts: the shipped ones, or FastChat's `judge_prompts.jsonl`."""
+    prompts: Annotated[str, JudgePrompts("prompts/chat", "/graded.txt")] = "isheep"
+    """Judge prompts: `isheep` (our own wording), a folder of that form, or FastChat's `judge_prompts.jsonl`."""
     reading: Literal["choice", "expected"] = "choice"
     """Pairwise verdicts: the label it writes, or the probability of the labels where the judge gives it."""
     temperature: float = Field(0.0, ge=0)
     """Sampling temperature of the judge."""
-    max_tokens: int = Field(1024, ge=1)
-    """Longest verdict in tokens."""
+    max_tokens: int = Field(2048, ge=1)
+    """Longest verdict with its reasons, in tokens (FastChat: 2048)."""
     script: str | None = None
     """`scripted` only: its policy or file."""
     price_in: float = Field(0.0, ge=0)

@@ -16,6 +16,10 @@ from isheep.stats import clustered_difference, clustered_mean, holm
 
 #: Metrics that are no shares: the least and the largest value.
 BOUNDS: Mapping[str, tuple[float, float]] = {"grade": (1.0, 10.0)}
+#: Only exact-match tests are asked in several decodings, and only their metrics are named by it.
+EXACT_MATCH = frozenset({"accuracy", "ended"})
+#: Signs of health, not of quality: never compared with the base model.
+NOT_COMPARED = frozenset({"ended"})
 #: The metric by which two layouts of one test are compared.
 BEST_BY = "accuracy"
 
@@ -34,7 +38,7 @@ class Cell:
     @property
     def name(self) -> str:
         """The metric as summary.json calls it: "accuracy_greedy", "acc_norm"."""
-        return f"{self.metric}_{self.decoding}" if self.decoding else self.metric
+        return f"{self.metric}_{self.decoding}" if self.metric in EXACT_MATCH else self.metric
 
 
 def cells(items: Iterable[Item]) -> dict[Cell, list[Item]]:
@@ -126,7 +130,7 @@ def gain_rows(after: Iterable[Item], before: Iterable[Item]) -> list[Row]:
 
     Where pairing is refused the row holds the reason and no number.
     """
-    base = cells(in_best_layout(before))
+    base = cells(i for i in in_best_layout(before) if i.metric not in NOT_COMPARED)
     by_name = {(cell.task, cell.name): members for cell, members in base.items()}
     rows = []
     for cell, members in cells(in_best_layout(after)).items():

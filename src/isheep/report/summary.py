@@ -11,14 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from isheep.records import Answer, Decision, Instruction, ModelRef, Pair, Preference, R, Score, Verdict
+from isheep.records import Decision, Instruction, ModelRef, Pair, Preference, R, Score, Verdict
 from isheep.report.answers import lengths, turns
 from isheep.report.health import judge_health, probed, result, reviewed
 from isheep.report.ledger import ledger
+from isheep.report.scored import scored
 from isheep.report.verdict import verdict, warnings
 from isheep.runs import Run
 from isheep.stages.assessment import SCALES
-from isheep.stats import auroc, paired_difference, wilson
+from isheep.stats import auroc, wilson
 from isheep.store import Artifact
 from isheep.text.health import histogram
 from isheep.text.verdicts import mean_scores
@@ -28,9 +29,9 @@ Truth = Callable[[str, str, str], bool | None]
 
 def summarize(run: Run) -> dict[str, Any]:
     """The summary of a run, finished or not: what is done is in, what is not is null or absent."""
-    base_answers = _best_base_answers(run)
+    tested = scored(run)
     planned = sum(step.stage == "train" for step in run.due)
-    iterations = [_iteration(run, t, base_answers) for t in range(planned + 1)]
+    iterations = [_iteration(run, t, tested.get(t, {})) for t in range(planned + 1)]
     pending = next((step.name for step in run.due if run.artifact(step) is None), None)
     made: dict[str, Any] = {
         "run": run.name,
@@ -52,7 +53,7 @@ def summarize(run: Run) -> dict[str, Any]:
     return {**made, "verdict": verdict(made), "warnings": warnings(made)}
 
 
-def _iteration(run: Run, t: int, base_answers: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
+def _iteration(run: Run, t: int, tested: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """One entry. Steps of iteration t that M_t did, and those of iteration t - 1 that made M_t."""
     at = _steps_of(run, t)
     instructions = _read(at, Instruction, "instructions")
@@ -67,8 +68,8 @@ def _iteration(run: Run, t: int, base_answers: Mapping[str, Mapping[str, bool]])
         seconds[artifact.stage] += artifact.manifest["seconds"]
     return {
         "iteration": t,
-        "scores": _scores(at.get("evaluate")),
-        "gain": _gain(at.get("evaluate"), base_answers) if t else [],
+        "scores": tested.get("scores", []),
+        "gain": tested.get("gain", []),
         "candidates": len(instructions),
         "instructions": sum(i.reason is None for i in instructions),
         "responses": len(pairs),
@@ -146,33 +147,6 @@ def truth_of(name: str) -> Truth | None:
     return None
 
 
-def _scores(evaluated: Artifact | None) -> list[dict[str, Any]]:
-    """Scores as they are reported: one headline per task, metric and decoding, in the model's best layout.
-
-    A layout that is not the best keeps its figure under "<metric>_<decoding>@<layout>" (the base model only).
-    """
-    if evaluated is None:
-        return []
-    scores = evaluated.read(Score)
-    best = best_layouts(scores)
-    rows = []
-    for s in scores:
-        name = f"{s.metric}_{s.decoding}"
-        is_best = best[s.task, s.decoding] == s.layout
-        rows.append(
-            {
-                "task": s.task,
-                "metric": name if is_best else f"{name}@{s.layout}",
-                "value": s.value,
-                "n": s.n,
-                "ci_low": s.ci_low,
-                "ci_high": s.ci_high,
-                "layout": s.layout,
-            }
-        )
-    return sorted(rows, key=lambda r: ("@" in r["metric"], r["task"], r["metric"]))
-
-
 def best_layouts(scores: Iterable[Score]) -> dict[tuple[str, str], str]:
     """(task, decoding) -> the layout with the highest accuracy. Choosing it on the test itself favours the base model,
     which is the safe side for a claim of improvement."""
@@ -183,44 +157,6 @@ def best_layouts(scores: Iterable[Score]) -> dict[tuple[str, str], str]:
             if here is None or s.value > here[0]:
                 best[s.task, s.decoding] = (s.value, s.layout)
     return {cell: layout for cell, (_, layout) in best.items()}
-
-
-def _best_base_answers(run: Run) -> dict[str, dict[str, bool]]:
-    """The base model's outcome per decoding and test item, in its best layout."""
-    evaluated = run.artifacts("evaluate").get(0)
-    if evaluated is None:
-        return {}
-    best = best_layouts(evaluated.read(Score))
-    found: dict[str, dict[str, bool]] = {}
-    for a in evaluated.read(Answer):
-        if best[a.task, a.decoding] == a.layout:
-            found.setdefault(a.decoding, {})[a.item] = a.correct
-    return found
-
-
-def _gain(evaluated: Artifact | None, base: Mapping[str, Mapping[str, bool]]) -> list[dict[str, Any]]:
-    """Paired difference to the base model (its best layout) over the same prompts, by task and decoding."""
-    if evaluated is None or not base:
-        return []
-    cells: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
-    for a in evaluated.read(Answer):
-        if a.item in base.get(a.decoding, {}):
-            cells.setdefault((a.task, a.decoding), []).append((a.correct, base[a.decoding][a.item]))
-    rows = []
-    for (task, decoding), outcomes in sorted(cells.items()):
-        value, low, high = paired_difference([a for a, _ in outcomes], [b for _, b in outcomes])
-        metric = f"accuracy_{decoding}"
-        rows.append(
-            {
-                "task": task,
-                "metric": metric,
-                "value": value,
-                "n": len(outcomes),
-                "ci_low": low,
-                "ci_high": high,
-            }
-        )
-    return rows
 
 
 def _dropped(**stages: Sequence[Instruction] | Sequence[Decision] | Sequence[Preference]) -> dict[str, int]:

@@ -13,9 +13,20 @@ from typing import cast
 
 from isheep.backends.base import Engine, ModelSpec, Runtime, Trainer
 from isheep.backends.names import unknown
+from isheep.backends.outside import Examiner, Judge, JudgeSpec
 from isheep.errors import MissingExtraError
 
-__all__ = ["ENGINES", "TRAINERS", "Entry", "open_engine", "open_trainer"]
+__all__ = [
+    "ENGINES",
+    "EXAMINERS",
+    "JUDGES",
+    "TRAINERS",
+    "Entry",
+    "open_engine",
+    "open_examiner",
+    "open_judge",
+    "open_trainer",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,21 @@ TRAINERS: Mapping[str, Entry] = {
     "fake": Entry("isheep.backends.fake_trainer", "FakeTrainer"),
 }
 
+#: Backends that put a model through fixed benchmarks.
+EXAMINERS: Mapping[str, Entry] = {
+    "lm_eval": Entry("isheep.backends.lm_eval", "LmEvalExaminer", "eval"),
+    "lm_eval_vllm": Entry("isheep.backends.lm_eval", "VllmExaminer", "eval"),
+    "fake": Entry("isheep.backends.fake_examiner", "FakeExaminer"),
+}
+
+
+#: Who answers chat messages, to give verdicts. Their factories take (JudgeSpec, Runtime).
+JUDGES: Mapping[str, Entry] = {
+    "openai": Entry("isheep.backends.judge_openai", "OpenAIJudge"),
+    "engine": Entry("isheep.backends.judge_engine", "EngineJudge"),
+    "scripted": Entry("isheep.backends.judge_scripted", "ScriptedJudge"),
+}
+
 
 def open_engine(kind: str, model: ModelSpec, runtime: Runtime | None = None) -> Engine:
     """A generator and scorer in one loaded model."""
@@ -54,8 +80,24 @@ def open_trainer(kind: str, model: ModelSpec, runtime: Runtime | None = None) ->
     return cast(Trainer, _open("trainer", TRAINERS, kind, model, runtime))
 
 
+def open_judge(kind: str, spec: JudgeSpec, runtime: Runtime | None = None, engine: str = "hf") -> Judge:
+    """A judge. `engine` is the kind of engine that the judge "engine" loads its model with."""
+    more = {"engine": engine} if kind == "engine" else {}
+    return cast(Judge, _open("judge", JUDGES, kind, spec, runtime, **more))
+
+
+def open_examiner(kind: str, model: ModelSpec, runtime: Runtime | None = None) -> Examiner:
+    """Who asks a model the fixed benchmarks; the model is loaded by the examination, in a process of its own."""
+    return cast(Examiner, _open("examiner", EXAMINERS, kind, model, runtime))
+
+
 def _open(
-    what: str, entries: Mapping[str, Entry], kind: str, model: ModelSpec, runtime: Runtime | None
+    what: str,
+    entries: Mapping[str, Entry],
+    kind: str,
+    model: ModelSpec | JudgeSpec,
+    runtime: Runtime | None,
+    **more: str,
 ) -> object:
     if kind not in entries:
         raise unknown(what, kind, entries)
@@ -72,4 +114,4 @@ def _open(
             f"the {what} {kind!r} needs the package {error.name!r}, which is not installed",
             f"pip install '{target}'",
         ) from error
-    return getattr(module, entry.factory)(model, runtime or Runtime())
+    return getattr(module, entry.factory)(model, runtime or Runtime(), **more)

@@ -28,7 +28,11 @@ def case_view(
         return el("details", title, el("p", said, cls="muted"), open=opened)
     lines = el("p", _lines(corners[0]["lines"]), cls="muted")
     return el(
-        "details", title, lines, el("div", [_corner(c, limit) for c in corners], cls="samples"), open=opened
+        "details",
+        title,
+        lines,
+        el("div", [_corner(c, limit) for c in corners], cls="samples corners"),
+        open=opened,
     )
 
 
@@ -46,7 +50,7 @@ def _corner(corner: Mapping[str, Any], limit: int) -> Html:
     fill: Child = [_case(record, limit) for record in corner["pairs"]]
     if not shown:
         fill = el("p", "No pair lies in this corner." if not found else "None is shown.", cls="muted")
-    head = f"{TITLES[corner['corner']]} ({count(found)} pairs, {shown} shown)"
+    head = f"{TITLES[corner['corner']]} ({shown} of {count(found)})"
     return el("div", el("h4", head), fill)
 
 

@@ -20,9 +20,9 @@ from isheep.runs import Run
 #: Corner -> (quality is high, following is high).
 CORNERS: dict[str, tuple[bool, bool]] = {
     "best": (True, True),
-    "worst": (False, False),
     "good_but_off": (True, False),
     "poor_but_faithful": (False, True),
+    "worst": (False, False),
 }
 SCALES = ("quality", "following")
 

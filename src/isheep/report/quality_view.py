@@ -17,12 +17,13 @@ from isheep.report.numbers import NONE, count, fixed, number, percent, share
 from isheep.report.quality import GROUPS, LEAST_PAIRS, SCALES
 from isheep.report.tables import Table
 from isheep.report.verb_view import arrow, verb_section
+from isheep.text.overlap import DEFAULT_THRESHOLD
 
 Entry = Mapping[str, Any]
 #: Reads a figure from a set, `all` or `kept` of an entry; None where it has none.
 Read = Callable[[Entry], Any]
 #: Part of a pair -> what one of them is called.
-PARTS: Mapping[str, str] = {"instructions": "instruction", "responses": "answer"}
+PARTS: Mapping[str, str] = {"instructions": "task", "responses": "answer"}
 
 
 def quality_section(summary: Entry) -> Iterator[Html | Figure | Table]:
@@ -37,11 +38,14 @@ def quality_section(summary: Entry) -> Iterator[Html | Figure | Table]:
 
 
 def _size_words(found: Entry) -> str:
-    arrows = "Arrows lead from all answers of an iteration to those kept."
+    said = (
+        "Arrows lead from all answers of an iteration to those kept. Duplicates are near ones, of task and answer "
+        f"together: a ROUGE-L F1 above {DEFAULT_THRESHOLD:g}."
+    )
     if found["size"] is None:
-        return f"{arrows} No set has {LEAST_PAIRS} pairs: too few to compare how varied they are."
+        return f"{said} No set has {LEAST_PAIRS} pairs: too few to compare how varied they are."
     return (
-        f"{arrows} What grows or shrinks with the number of texts alone is taken at one size in all columns (in "
+        f"{said} What grows or shrinks with the number of texts alone is taken at one size in all columns (in "
         f"brackets: {count(found['size'])} pairs, as in the smallest set), so that they can be compared."
     )
 
@@ -57,8 +61,8 @@ def quality_table(summary: Entry) -> Table:
     rows = [("kept of answers", [share(e["kept_share"]) for e in entries])]
     rows += [(name, [arrow(e, read, show) for e in entries]) for name, read, show in _lines(found)]
     rows += [
-        ("near-duplicates of anything kept earlier, kept", [_reviewed(e) for e in beside]),
-        ("tasks refused as near-duplicates", [percent(duplicate_share(e)) if e else NONE for e in beside]),
+        ("duplicates of all kept earlier", [_reviewed(e) for e in beside]),
+        ("tasks refused as duplicates", [percent(duplicate_share(e)) if e else NONE for e in beside]),
     ]
     there = tuple((name, *cells) for name, cells in rows if any(cell != NONE for cell in cells))
     columns = ("", *(f"iteration {e['iteration']}" for e in entries))
@@ -68,23 +72,19 @@ def quality_table(summary: Entry) -> Table:
 def _lines(found: Entry) -> Iterator[tuple[str, Read, Callable[[Any], str]]]:
     """Name, how to read it from a set, and how to write it."""
     for scale in SCALES:
-        yield f"score for {scale}, mean", read_at("scores", scale), lambda cell: fixed(cell["mean"])
+        yield f"{scale} score, mean", read_at("scores", scale), lambda cell: fixed(cell["mean"])
     for part, name in PARTS.items():
-        yield f"words of an {name}, median and quartiles", read_at("words", part), _quartiles
+        yield f"words per {name} (quartiles)", read_at("words", part), _quartiles
     for part, name in PARTS.items():
         for n, gram in (("1", "words"), ("2", "bigrams")):
             budget = count(found["budgets"].get(f"{part}/{n}"))
-            yield f"distinct {gram} in {name}s (of {budget})", read_at("distinct", part, n), percent
+            yield f"distinct {gram}, {name}s (of {budget})", read_at("distinct", part, n), percent
     for part, name in PARTS.items():
         yield f"likeness of two {name}s", read_at("likeness", part), fixed
     size = count(found["size"])
-    yield f"near-duplicates among pairs (of {size})", read_at("near_duplicates", "within"), percent
-    yield (
-        f"near-duplicates of the iteration before (of {size})",
-        read_at("near_duplicates", "before"),
-        percent,
-    )
-    yield f"kinds of task, verb and noun (of {size})", read_at("spread"), lambda value: fixed(value, 1)
+    yield f"duplicates (of {size})", read_at("near_duplicates", "within"), percent
+    yield f"duplicates of before (of {size})", read_at("near_duplicates", "before"), percent
+    yield f"kinds of task (of {size})", read_at("spread"), lambda value: fixed(value, 1)
 
 
 def read_at(*path: str) -> Read:
@@ -123,7 +123,7 @@ def quality_figures(found: Entry) -> Iterator[Figure]:
     for part, name in PARTS.items():
         series = _series(entries, read_at("words", part), _box)
         note = "Median, and the middle half of all."
-        yield _plot(entries, f"words-{part}", f"Words of an {name}", series, _plain, note)
+        yield _plot(entries, f"words-{part}", f"Words per {name}", series, _plain, note)
     for slug, title, read, show, note in _single(found):
         series = _series(entries, read, _dot)
         if any(point for one in series for point in one.points):
@@ -144,11 +144,12 @@ def _single(found: Entry) -> Iterator[tuple[str, str, Read, Show, str]]:
             _percent,
             note,
         )
-    note = "Mean ROUGE-L F1 of random pairs: 0 nothing in common, 1 equal."
-    yield "likeness", "Likeness of two answers", read_at("likeness", "responses"), _plain, note
-    note = f"ROUGE-L F1 above 0.7 with an earlier one of {size}."
-    yield "within", "Near-duplicates among pairs", read_at("near_duplicates", "within"), _percent, note
-    title, note = "Near-duplicates of the iteration before", f"{size} pairs against as many."
+    for part, name in PARTS.items():
+        note = "Mean ROUGE-L F1 of random pairs: 0 nothing in common, 1 equal."
+        yield f"likeness-{part}", f"Likeness of two {name}s", read_at("likeness", part), _plain, note
+    note = f"Pairs close to another (ROUGE-L F1 above {DEFAULT_THRESHOLD:g}), of {size}."
+    yield "within", "Duplicates", read_at("near_duplicates", "within"), _percent, note
+    title, note = "Duplicates of the iteration before", f"{size} pairs against as many."
     yield "before", title, read_at("near_duplicates", "before"), _percent, note
 
 

@@ -17,15 +17,16 @@ from isheep.report.numbers import count, percent
 from isheep.report.svg import image, label, style
 
 #: Width and height of the image, and the radii of hole, first and second ring, in pixels.
-SIDE, HOLE, MIDDLE, RIM = 420.0, 40.0, 118.0, 206.0
-#: Largest size the page gives to letters (13.5 pixels, on small screens), with the gap between two lines of it.
-LINE = 16.0
+SIDE, HOLE, MIDDLE, RIM = 420.0, 44.0, 126.0, 208.0
+#: From the top of the highest to the foot of the lowest letter, at the largest size the page gives to letters (13.5
+#: pixels, on small screens).
+LINE = 13.5
 #: Free space around a label, in pixels.
-MARGIN = 2.0
+MARGIN = 1.5
 #: A wedge thinner than this at its outer edge, in pixels, is joined with the rest: it could not be seen.
 THIN = 1.2
 #: Fewer letters than these of a cut name say nothing.
-SHORTEST = 4
+SHORTEST = 5
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Slice:
     name: str
     count: int
     parts: Sequence[tuple[str, int]] = ()
+    #: Picks its colour, so that a name can have the same one in several images.
+    look: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,14 @@ class Wedge:
     end: float
 
     @property
-    def middle(self) -> tuple[float, float]:
-        """(radius, angle) of its centre."""
-        return (self.inner + self.outer) / 2, (self.start + self.end) / 2
+    def angle(self) -> float:
+        """The middle one."""
+        return (self.start + self.end) / 2
 
-    def holds(self, width: float, height: float, turn: float) -> bool:
-        """Whether a box around its centre, turned clockwise by `turn` radians, lies within it with MARGIN to spare."""
-        radius, angle = self.middle
+    def holds(self, radius: float, width: float, height: float, turn: float) -> bool:
+        """Whether a box that has its centre at this radius, on the middle angle, and is turned clockwise by `turn`
+        radians, lies within the wedge with MARGIN to spare."""
+        angle = self.angle
         half = min((self.end - self.start) / 2, math.pi / 2)  # up to half a circle a wedge is convex
         width, height = width + 2 * MARGIN, height + 2 * MARGIN
         x, y = at(radius, angle)
@@ -92,7 +96,9 @@ def text_width(text: str) -> float:
 def _letter_width(letter: str) -> float:
     if unicodedata.east_asian_width(letter) in "WF" or not letter.isascii():
         return 15.0
-    return 13.0 if letter in "mwMWQO@%" else (10.5 if letter.isupper() or letter in "&#_" else 8.2)
+    if letter in "fijlrt'.,-":
+        return 5.8
+    return 13.0 if letter in "mwMWQO@%" else (10.5 if letter.isupper() or letter in "&#_" else 8.4)
 
 
 def sunburst(
@@ -106,13 +112,13 @@ def sunburst(
     labels: list[Html] = []
     said = []
     start = 0.0
-    for look, one in enumerate(seen):
+    for one in seen:
         end = start + math.tau * one.count / total
         wedge = Wedge(HOLE, MIDDLE, start, end)
         hover = f"{one.name}: {_counted(one.count, total, unit)}"
-        drawn.append(_path(wedge, f"sun-verb {style(look)}", hover))
+        drawn.append(_path(wedge, f"sun-verb {style(one.look)}", hover))
         labels += _label(wedge, one.name, "key on")
-        inner, texts, words = _outer(one, start, total, unit, style(look), parts)
+        inner, texts, words = _outer(one, start, total, unit, parts)
         drawn += inner
         labels += texts
         said.append(f"{hover}{words}")
@@ -128,12 +134,10 @@ def sunburst(
     return image(name, title, "; ".join(said), SIDE, SIDE, *drawn, *labels, *middle)
 
 
-def _outer(
-    one: Slice, start: float, total: int, unit: str, look: str, parts: int
-) -> tuple[list[Html], list[Html], str]:
+def _outer(one: Slice, start: float, total: int, unit: str, parts: int) -> tuple[list[Html], list[Html], str]:
     """The outer ring over one slice: wedges, labels, and the parts in words."""
     drawn, labels, said = [], [], []
-    left = one.count
+    left, look = one.count, style(one.look)
     for part, n in sorted(one.parts, key=lambda cell: (-cell[1], cell[0]))[:parts]:
         end = start + math.tau * n / total
         if (end - start) * RIM < THIN:
@@ -174,12 +178,14 @@ def _path(wedge: Wedge, cls: str, hover: str) -> Html:
 
 
 def _label(wedge: Wedge, text: str, cls: str) -> list[Html]:
-    """The text in the middle of its wedge: upright if that fits, or along the radius, or cut, or not at all."""
-    radius, angle = wedge.middle
+    """The text in its wedge: upright if that fits, or along the radius, or cut, or not at all."""
+    angle = wedge.angle
     along = angle - math.pi / 2 if angle <= math.pi else angle + math.pi / 2  # never upside down
     for short in _shorter(visible(text)):
-        for turn in (0.0, along):
-            if wedge.holds(text_width(short), LINE, turn):
+        width = text_width(short)
+        middle, far = (wedge.inner + wedge.outer) / 2, wedge.outer - 2 * MARGIN - width / 2
+        for radius, turn in ((middle, 0.0), (middle, along), (far, along)):  # a wedge is widest far out
+            if wedge.holds(radius, width, LINE, turn):
                 x, y = at(radius, angle)
                 place = f"translate({SIDE / 2 + x:.1f} {SIDE / 2 + y:.1f})"
                 if turn:

@@ -24,7 +24,7 @@ DRAWN = 6
 
 def verb_section(found: Entry) -> Iterator[Html | Figure | Table]:
     """Heading, lead, sunbursts for a grid of two, and their table. `found` is `quality` of a summary."""
-    yield el("h3", "What is asked for")
+    yield el("h3", "What is asked for", cls="part")
     yield el(
         "p",
         "Inside the verb of a task (of a question: its first word), outside the noun it acts on, both guessed from the "
@@ -36,14 +36,18 @@ def verb_section(found: Entry) -> Iterator[Html | Figure | Table]:
 
 
 def verb_figures(found: Entry) -> Iterator[Figure]:
-    """By iteration: a sunburst of all tasks, and one of those kept unless that is all."""
+    """By iteration: a sunburst of all tasks, and one of those kept unless that is all. A verb has one colour in all."""
+    weight = _weights(found)
+    looks = {
+        verb: look for look, (verb, _) in enumerate(_first((name for name in weight if not name[1]), weight))
+    }
     for entry in spaced(found["iterations"], DRAWN):
         t = entry["iteration"]
         for group in GROUPS:
             cell = entry[group] and entry[group]["verbs"]
             if not cell or not cell["total"] or (group == "kept" and cell["total"] == entry["all"]["pairs"]):
                 continue
-            slices = [Slice(verb, n, [(noun, m) for noun, m in nouns]) for verb, n, nouns in cell["verbs"]]
+            slices = [Slice(verb, n, nouns, looks.get(verb, 0)) for verb, n, nouns in cell["verbs"]]
             title = f"Iteration {t}, {'tasks kept' if group == 'kept' else 'all tasks'}"
             plot = sunburst(
                 f"verbs-{t}-{group}", title, slices, cell["total"], "tasks", most=VERBS, parts=NOUNS
@@ -60,25 +64,28 @@ def spaced(items: Sequence[Entry], most: int) -> list[Entry]:
 
 def verb_table(found: Entry) -> Table:
     """The most frequent verbs of the run, each with its nouns: count and share by iteration, all → kept."""
-    entries = found["iterations"]
-    weight: dict[Name, float] = {}
-    for e in entries:
-        for name, n in _counts(e["all"]).items():
-            weight[name] = weight.get(name, 0.0) + n / e["all"]["pairs"]
-
-    def first(names: Iterable[Name], n: int) -> list[Name]:
-        return sorted(names, key=lambda name: (-weight[name], name))[:n]
-
+    entries, weight = found["iterations"], _weights(found)
     rows = []
-    for verb, _ in first((name for name in weight if not name[1]), VERBS):
-        for name in (
-            (verb, ""),
-            *first((name for name in weight if name[0] == verb and name[1]), NOUNS),
-        ):
+    for verb, _ in _first((name for name in weight if not name[1]), weight)[:VERBS]:
+        nouns = _first((name for name in weight if name[0] == verb and name[1]), weight)[:NOUNS]
+        for name in ((verb, ""), *nouns):
             cells = [arrow(e, _reader(name), _counted) for e in entries]
             rows.append((f"{verb} · {name[1]}" if name[1] else verb, *cells))
     columns = ("verb · noun", *(f"iteration {e['iteration']}" for e in entries))
     return Table("Verbs and nouns of the tasks: all → kept", columns, tuple(rows))
+
+
+def _weights(found: Entry) -> dict[Name, float]:
+    """The share of a verb, or of a verb with a noun, among the tasks of each iteration, summed."""
+    weight: dict[Name, float] = {}
+    for e in found["iterations"]:
+        for name, n in _counts(e["all"]).items():
+            weight[name] = weight.get(name, 0.0) + n / e["all"]["pairs"]
+    return weight
+
+
+def _first(names: Iterable[Name], weight: Mapping[Name, float]) -> list[Name]:
+    return sorted(names, key=lambda name: (-weight[name], name))
 
 
 def _counts(group: Entry) -> dict[Name, int]:

@@ -1,0 +1,236 @@
+"""What the figures of a trial amount to, in sentences. Knows: the figures; not how a page looks.
+
+A sentence says no more than its interval: what includes chance is not shown, whatever the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Entry = Mapping[str, Any]
+
+#: An AUROC below this hardly separates, even if it is above chance for certain (as for planted answers).
+WEAK = 0.6
+#: From this share of top scores on the scale separates next to nothing (as in the report's warnings).
+SATURATED = 0.6
+#: Above this share of unreadable scores, what could be read is not the judge's work but a selection of it.
+UNREADABLE = 0.5
+
+#: source -> what its answers are called.
+SOURCES: Mapping[str, str] = {
+    "tests": "exam questions with known answers",
+    "constraints": "exam prompts with checkable constraints",
+    "generated": "its own generated tasks",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a judge's scores on one set of answers are worth. `look`: good, warn, bad or calm (nothing is known)."""
+
+    status: str
+    look: str
+    text: str
+
+
+def finding(figures: Entry) -> Finding:
+    """`status`: unknown, unreadable, flat, inverted, blind, unproven, length, weak or good."""
+    scored = figures["n"] - figures["unreadable"]
+    if figures["n"] and figures["unreadable"] > UNREADABLE * figures["n"]:
+        return Finding(
+            "unreadable",
+            "bad",
+            f"{figures['unreadable']} of {figures['n']} scores could not be read; the rest says little.",
+        )
+    if scored and figures["levels"] == 1:
+        value = _plain(figures["mean"]["value"] if figures["mean"] else None)
+        what = "the top score" if figures["top"] == 1 else f"the same score{value}"
+        return Finding("flat", "bad", f"It gives everything {what}: its scores keep nothing out.")
+    if figures["missing"]:
+        return Finding("unknown", "calm", f"Not known: {figures['missing']}.")
+    cell = figures["auroc"]
+    if cell is None:
+        return Finding("unknown", "calm", "Not known: the answers are too few and too alike for an interval.")
+    return _told(figures, cell)
+
+
+def _told(figures: Entry, cell: Entry) -> Finding:
+    shown = f"AUROC {span(cell)}"
+    if cell["ci_high"] < 0.5:
+        return Finding(
+            "inverted", "bad", f"Its scores are upside down: wrong answers get the higher ones, {shown}."
+        )
+    if cell["ci_low"] <= 0.5:
+        if cell["ci_high"] < WEAK:
+            return Finding(
+                "blind", "bad", f"Its scores do not tell right from wrong: {shown}{_by_length(figures)}."
+            )
+        return Finding(
+            "unproven", "bad",
+            f"Its scores are not shown to tell right from wrong: {shown} includes 0.5, which is chance{_by_length(figures)}.",
+        )  # fmt: skip
+    if _only_length(figures):
+        partial = figures["partial"]
+        rest = (
+            f"rank correlation with the truth {span(partial)}" if partial else "nothing is left of its scores"
+        )
+        return Finding(
+            "length", "bad",
+            f"What tells is length: {shown}, but at equal length {rest}; the length alone reaches "
+            f"{span(figures['length_auroc'])}.",
+        )  # fmt: skip
+    top = (
+        f", though {100 * figures['top']:.0f} % of its scores are the top one"
+        if figures["top"] > SATURATED
+        else ""
+    )
+    if cell["value"] < WEAK:
+        return Finding("weak", "warn", f"Its scores tell right from wrong, but hardly: {shown}{top}.")
+    return Finding("good", "warn" if top else "good", f"Its scores tell right from wrong: {shown}{top}.")
+
+
+def _only_length(figures: Entry) -> bool:
+    """Whether nothing is shown to be left of the judge's skill among answers of like length, and length does tell."""
+    partial, alone = figures["partial"], figures["length_auroc"]
+    tells = bool(alone) and not alone["ci_low"] <= 0.5 <= alone["ci_high"]
+    return tells and (partial is None or partial["ci_low"] <= 0)
+
+
+def _by_length(figures: Entry) -> str:
+    """What a judge goes by that knows nothing else."""
+    found = figures["with_length"]
+    if found is None or abs(found["value"]) < 0.5 or found["ci_low"] <= 0 <= found["ci_high"]:
+        return ""
+    side = "long" if found["value"] > 0 else "short"
+    return f"; what it likes is {side} answers (rank correlation with length {span(found)})"
+
+
+def _plain(value: float | None) -> str:
+    return "" if value is None else f" ({value:.1f})"
+
+
+def span(cell: Entry | None, digits: int = 2, signed: bool = False) -> str:
+    """A figure with its interval: "0.81 (0.76 to 0.85)"; "–" without one."""
+    if cell is None:
+        return "–"
+    sign = "+" if signed else ""
+    value, low, high = (
+        f"{cell[k]:{sign}.{digits}f}".replace("-", "−") for k in ("value", "ci_low", "ci_high")
+    )
+    return f"{value} ({low} to {high})"
+
+
+# ---------------------------------------------------------------- the whole trial
+
+
+def judgement(trial: Entry) -> list[str]:
+    """Sentences, the ones that matter most first: what every judge's scores are worth, drift, self-preference."""
+    said = [*_models(trial), *_filters(trial), *_drifts(trial), *_preferences(trial)]
+    return said
+
+
+def _models(trial: Entry) -> Iterator[str]:
+    """One sentence for each model and source; equal ones of several models are said once."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for model in trial["models"]:
+        for source, figures in model["sources"].items():
+            told.setdefault((source, finding(figures).text), []).append(f"M{model['iteration']}")
+    for (source, text), judges in told.items():
+        yield f"{_listed(judges)} on {SOURCES.get(source, source)}: {_lower(text)}"
+
+
+def _filters(trial: Entry) -> Iterator[str]:
+    """What the recipe's own filter gained, where the truth about generated pairs is known."""
+    for model in trial["models"]:
+        for figures in model["sources"].values():
+            found = figures.get("filter")
+            if found is None:
+                continue
+            t, gain = model["iteration"], found["gain"]
+            size = f"{found['kept']} kept pairs, {_points(found['gain'], 1)} points of right answers over all pairs"
+            if gain["ci_low"] > 0:
+                yield f"The filter of iteration {t} keeps the better ones: {size}."
+            elif gain["ci_high"] < 0:
+                yield f"The filter of iteration {t} keeps the worse ones: {size}."
+            else:
+                yield f"The filter of iteration {t} is not shown to keep better ones than a random filter: {size}."
+
+
+def _points(cell: Entry, digits: int) -> str:
+    return span({k: 100 * cell[k] for k in ("value", "ci_low", "ci_high")}, digits, signed=True)
+
+
+def _drifts(trial: Entry) -> Iterator[str]:
+    for model in trial["drift"]:
+        for source, found in model["sources"].items():
+            head = f"M{model['iteration']} on M0's answers to {SOURCES.get(source, source)}"
+            change, auroc = found["mean_change"], found["auroc_change"]
+            if change and not change["ci_low"] <= 0 <= change["ci_high"]:
+                way = "higher" if change["value"] > 0 else "lower"
+                yield f"{head}: it scores the same answers {way} than M0 did, by {span(change, 2, signed=True)} on average."
+            if auroc and not auroc["ci_low"] <= 0 <= auroc["ci_high"]:
+                way = "better" if auroc["value"] > 0 else "worse"
+                yield f"{head}: it tells right from wrong {way} than M0 did, AUROC {span(auroc, 2, signed=True)}."
+
+
+def _preferences(trial: Entry) -> Iterator[str]:
+    for found in trial["self_preference"]:
+        t, whole, equal = found["iteration"], found["all"], found["equal"]
+        if whole is None:
+            yield (
+                f"Self-preference of M{t} is not known: its answers differ from M0's, with all scores readable, on too "
+                "few questions."
+            )
+            continue
+        among = f"; among answers equally right or wrong {span(equal, 2, signed=True)}" if equal else ""
+        figures = f"{span(whole, 2, signed=True)} points on {whole['n']} questions{among}"
+        decides = equal or whole
+        if decides["ci_low"] > 0:
+            yield f"M{t} favours its own answers over M0's, more than M0 does: {figures}."
+        elif decides["ci_high"] < 0:
+            yield f"M{t} is harder on its own answers than M0 is: {figures}."
+        else:
+            yield f"No self-preference of M{t} is shown: {figures}."
+
+
+def headline(trial: Entry) -> tuple[str, str]:
+    """(look, sentence) for the whole run: the answer to "does this model know what it knows?"."""
+    found = [
+        (model["iteration"], source, finding(figures))
+        for model in trial["models"]
+        for source, figures in model["sources"].items()
+    ]
+    known = [(t, source, f) for t, source, f in found if f.status != "unknown"]
+    if not known:
+        return "calm", "Not known: no judge of this run has scored enough answers with a known truth."
+    groups = {
+        look: [f"M{t} on {SOURCES.get(source, source)}" for t, source, f in known if f.look == look]
+        for look in ("good", "warn", "bad")
+    }
+    if not groups["bad"] and not groups["warn"]:
+        return (
+            "good",
+            f"Yes, as far as tried: on all {len(known)} sets of answers the scores tell right from wrong.",
+        )
+    if not groups["good"] and not groups["warn"]:
+        return (
+            "bad",
+            f"No: on none of {len(known)} sets of answers are the scores shown to tell right from wrong.",
+        )
+    told = len(groups["good"]) + len(groups["warn"])
+    doubtful = _listed([*groups["bad"], *groups["warn"]])
+    return (
+        "warn",
+        f"In part: on {told} of {len(known)} sets of answers the scores tell right from wrong; doubtful: {doubtful}.",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    names = list(dict.fromkeys(names))
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:]

@@ -5,17 +5,22 @@ Reads the records of finished steps, each once. Knows: one run. Does not know: o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import fmean
 
-from isheep.records import Answer, Decision, Outcome, Pair, Score, Task, Verdict
+from isheep.records import Decision, Item, Outcome, Pair, Verdict
+from isheep.report.evaluations import BEST_BY, BOUNDS, in_best_layout
+from isheep.report.evaluations import Cell as Measured
+from isheep.report.items import items_of
 from isheep.report.ledger import Ledger, ledger
-from isheep.report.summary import assessment, best_layouts, truth_of
+from isheep.report.scored import headline
+from isheep.report.summary import assessment, truth_of
 from isheep.runs import Run
-from isheep.store import Artifact
+from isheep.store.key import digest
 
-#: (task, decoding): what a score speaks of.
+#: (task, decoding), or (task, headline metric) for what is no exact-match test: what a score speaks of.
 Cell = tuple[str, str]
 #: Which model of a run is compared: "last", "best", "all", or the number of the iteration that made it.
 Choice = int | str
@@ -33,12 +38,13 @@ class Outcomes:
         return self.run.recipe.seed
 
     @cached_property
-    def right(self) -> Mapping[int, Mapping[Cell, Mapping[str, bool]]]:
-        """Iteration -> (task, decoding) -> test item -> whether M_t got it right, in its best layout.
+    def right(self) -> Mapping[int, Mapping[Cell, Mapping[str, float]]]:
+        """Iteration -> cell -> prompt -> what M_t scored on it, from 0 to 1, in its best layout.
 
-        Only the base model is tried in several layouts; choosing its best on the test itself favours the base.
+        Prompts of one cluster stand as one, with their mean: they are not independent. Only the base model is tried in
+        several layouts; choosing its best on the test itself favours the base.
         """
-        return {t: _right(artifact) for t, artifact in sorted(self.run.artifacts("evaluate").items())}
+        return {t: _marks(items) for t, items in items_of(self.run).items()}
 
     @cached_property
     def cells(self) -> frozenset[Cell]:
@@ -48,13 +54,14 @@ class Outcomes:
 
     @cached_property
     def prompts(self) -> Mapping[str, str]:
-        """Test -> digest of its prompts: an equal name does not make an equal test."""
-        tests = [(step, self.run.artifact(step)) for step in self.run.steps if step.name.startswith("tests.")]
-        return {
-            step.name.removeprefix("tests."): str(artifact.manifest["content"])
-            for step, artifact in tests
-            if artifact and artifact.has(Task)
-        }
+        """Task -> digest of its prompts: an equal name does not make an equal test."""
+        first = next(iter(items_of(self.run).values()), [])
+        asked: dict[str, set[str]] = {}
+        for item in first:
+            asked.setdefault(item.task, set()).add(f"{item.prompt} {item.prompt_hash}")
+        tests = [step.name.removeprefix("tests.") for step in self.run.steps if step.name.startswith("tests.")]
+        order = sorted(asked, key=lambda task: (tests.index(task) if task in tests else len(tests), task))
+        return {task: digest(sorted(asked[task])) for task in order}
 
     @cached_property
     def kept(self) -> tuple[int, ...]:
@@ -102,11 +109,15 @@ class Outcomes:
         return (meant,) if meant in self.right else ()
 
 
-def _right(evaluated: Artifact) -> dict[Cell, dict[str, bool]]:
-    best = best_layouts(evaluated.read(Score))
-    found: dict[Cell, dict[str, bool]] = {}
-    for answer in evaluated.read(Answer):
-        cell = (answer.task, answer.decoding)
-        if best.get(cell) == answer.layout:
-            found.setdefault(cell, {})[answer.item] = answer.correct
-    return found
+def _marks(items: Iterable[Item]) -> dict[Cell, dict[str, float]]:
+    """Cell -> cluster -> mean of its values. Only shares: grades and what has no value are left out."""
+    found: dict[Cell, dict[str, list[float]]] = {}
+    kept = [i for i in in_best_layout(items) if i.value is not None and i.metric not in BOUNDS]
+    named = {(i.task, Measured(i.task, i.metric, i.decoding).name) for i in kept}
+    heads = {task: headline(task, [m for t, m in named if t == task]) for task in {t for t, _ in named}}
+    for item in kept:
+        exact = item.metric == BEST_BY
+        if exact or heads[item.task] == item.metric:
+            cell = (item.task, item.decoding if exact else item.metric)
+            found.setdefault(cell, {}).setdefault(item.cluster, []).append(item.value or 0.0)
+    return {cell: {c: fmean(values) for c, values in marks.items()} for cell, marks in found.items()}

@@ -16,8 +16,8 @@ from isheep.runs import Run
 
 #: The runs of one arm, by seed.
 Runs = Mapping[int, Outcomes]
-#: Right or wrong by test item, under one seed.
-Marks = Mapping[str, bool]
+#: What was scored by prompt, from 0 to 1, under one seed.
+Marks = Mapping[str, float]
 
 
 @dataclass(frozen=True)

@@ -193,4 +193,4 @@ def _paired(ours: Sequence[Marks], theirs: Sequence[Marks]) -> Difference:
     """Ours minus theirs, seed by seed and item by item."""
     items = sorted(ours[0])
     pairs = zip(ours, theirs, strict=True)
-    return crossed([[float(a[item]) - b[item] for item in items] for a, b in pairs])
+    return crossed([[a[item] - b[item] for item in items] for a, b in pairs])

@@ -24,7 +24,10 @@ FORWARD_FLOPS, TRAINING_FLOPS = 2, 6
 #: From here on a count is written as 1.23e+12.
 LARGE = 1e9
 #: Records only a test writes, and records of a step that reads texts to score them.
-_TESTS, _SCORES = {"answer", "score"}, {"verdict", "likelihood", "vector", "measure"}
+_TESTS = {"answer", "score", "item", "reply", "judgment", "question", "leak", "constraint"}
+_SCORES = {"verdict", "likelihood", "vector", "measure"}
+#: Steps that test the judge with the stages of the loop.
+_EXAM = "exam"
 
 SHARED = "Steps shared with other runs count in full: this is what the run would have cost alone."
 ESTIMATED = "FLOPs are an estimate: 2 N per token read or written, 6 N per token trained on, N parameters."
@@ -94,8 +97,10 @@ def ledger(run: Run, until: int | None = None) -> Ledger:
     notes = {SHARED: None, ESTIMATED: None}
     for step in run.due:
         artifact = run.artifact(step)
-        is_test = artifact is not None and bool(_TESTS & artifact.manifest["records"].keys())
-        if artifact is None or (until is not None and step.iteration >= until + is_test):
+        if artifact is None:
+            continue
+        is_test = step.name.startswith(_EXAM) or bool(_TESTS & artifact.manifest["records"].keys())
+        if until is not None and step.iteration >= until + is_test:
             continue
         cost = step_cost(artifact)
         notes.update(dict.fromkeys(_unknown(artifact, cost)))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from isheep.stats.shares import wilson, wilson_at
+from isheep.stats.shares import Z95, wilson_at
 from isheep.stats.student import t_quantile, two_sided
 
 #: `crossed` never claims more than this many degrees of freedom per degree of freedom among the seeds. By simulation
@@ -92,18 +92,19 @@ def crossed(differences: Sequence[Sequence[float]], bound: float = 1.0) -> Diffe
     return Difference(value, low, high, seeds, prompts, two_sided(centre / error, df), df)
 
 
-def crossed_share(outcomes: Sequence[Sequence[bool]]) -> Estimate:
-    """Share of true `outcomes[seed][prompt]`, with seeds and prompts as crossed random effects.
+def crossed_share(outcomes: Sequence[Sequence[float]]) -> Estimate:
+    """Mean of `outcomes[seed][prompt]`, each from 0 to 1, with seeds and prompts as crossed random effects.
 
     Wilson's interval with the number of items that the crossed variance is worth (Kish 1965) and t
-    quantiles; so it stays within 0 and 1. One seed: plain Wilson. All equal: Wilson over the prompts.
+    quantiles; so it stays within 0 and 1. One seed: plain Wilson. All equal: Wilson over the prompts. Where outcomes
+    are no plain 0 or 1 it is somewhat too wide, never too narrow.
     Raises ValueError for an empty or ragged table.
     """
     _check(outcomes, 1.0)
     seeds, prompts = len(outcomes), len(outcomes[0])
     value = sum(map(sum, outcomes)) / (seeds * prompts)
     if seeds == 1 or _all_equal(outcomes):
-        low, high = wilson(sum(outcomes[0]), prompts)
+        low, high = wilson_at(value, prompts, Z95)
     else:
         variance, df = _variance_of_mean(outcomes)
         worth = min(value * (1 - value) / variance, float(seeds * prompts))

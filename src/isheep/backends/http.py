@@ -97,7 +97,7 @@ class Client:
         retry: Retry | None = None,
         connections: int = 8,
     ) -> None:
-        self._key = key or Secret()
+        self._key = Secret() if key is None else key
         self.url = url.strip().rstrip("/")
         parts = checked(self.url, self._key)
         self._retry = retry or Retry()
@@ -204,8 +204,8 @@ class Client:
         hint = ""
         if 300 <= status < 400:
             there = urlsplit(urljoin(response.url, response.headers.get("Location", "")))
-            # Without its query: that is where keys are, where they are in an address.
-            said += self._key.hide(f" to {there.scheme}://{there.hostname}{there.path}")
+            # Without a name, a password or a query: those are where keys are, where they are in an address.
+            said += self._key.hide(f" to {there.scheme}://{there.netloc.rpartition('@')[2]}{there.path}")
             hint = "redirects are not followed; if you trust that address, write it as the url"
         elif status in (401, 403):
             hint = self._key_hint()

@@ -245,4 +245,6 @@ def _signed(name: str, texts: Mapping[str, str]) -> str:
 
 def _refuse(path: Path, problems: list[str], hint: str) -> None:
     if problems:
-        raise RecipeError(f"the judge prompts in {path.name} cannot be used:\n  " + "\n  ".join(problems), hint)
+        raise RecipeError(
+            f"the judge prompts in {path.name} cannot be used:\n  " + "\n  ".join(problems), hint
+        )

@@ -15,9 +15,8 @@ from isheep.chat.prompts import Kind, Messages, Prompts, Shown
 from isheep.chat.questions import ChatQuestion
 from isheep.records import Item, Judgment, Reply
 
-#: The metrics that are scores. `BASELINE_LENGTH` stands beside them: what the length control needs to know.
+#: The metrics of the items.
 PREFERENCE, GRADE = "preference", "grade"
-BASELINE_LENGTH = "baseline_length"
 
 #: Who a verdict is by that no judge was asked for.
 RULE = "rule"
@@ -30,7 +29,7 @@ Answers = Mapping[tuple[str, int], str]
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """One question to a judge. Where a rule settles it, nobody is asked: `settled` is the verdict and `why` the rule."""
+    """One question to a judge. Where a rule settles it nobody is asked: `settled` is the verdict, `why` the rule."""
 
     id: str
     prompt: str
@@ -60,9 +59,11 @@ def answers_of(replies: Iterable[Reply]) -> dict[tuple[str, int], str]:
     return {(reply.prompt, reply.turn): reply.text.strip() for reply in replies}
 
 
-def outputs_of(questions: Iterable[ChatQuestion]) -> dict[tuple[str, int], str]:
-    """The baseline's answers that stand in the question file itself."""
-    return {(q.id, 1): q.output.strip() for q in questions if q.output}
+def outputs_of(questions: Iterable[ChatQuestion], task: str) -> Iterator[Reply]:
+    """The baseline's answers that stand in the question file itself, as replies."""
+    for q in questions:
+        if q.output:
+            yield Reply(f"{q.id}/1", task, q.id, q.output.strip(), "stop", True)
 
 
 def pairwise(
@@ -135,16 +136,16 @@ def preference_items(
     task: str,
     scorer: str,
 ) -> Iterator[Item]:
-    """Per judged turn: the share ours won, the mean of the two orders (None when either cannot be read), and the
-    length of the baseline's answer, as its own item. `judgments` are by id."""
+    """Per judged turn: the share ours won, the mean of the two orders; None when either cannot be read.
+
+    `judgments` are by id. `item` is the turn, or "" where there is only one.
+    """
     for q, turn in answered(questions, ours, baseline):
         values = [judgments[f"{q.id}/{turn}{tail}"].value for tail in ("", "/swapped")]
         known = [value for value in values if value is not None]
         mean = sum(known) / 2 if len(known) == 2 else None
         of = "" if len(q.turns) == 1 else str(turn)
-        length = len(ours[q.id, turn])
-        yield _item(q, turn, of, task, PREFERENCE, mean, length, scorer)
-        yield _item(q, turn, of, task, BASELINE_LENGTH, float(len(baseline[q.id, turn])), None, scorer)
+        yield _item(q, turn, of, task, PREFERENCE, mean, len(ours[q.id, turn]), scorer)
 
 
 def grade_items(
@@ -167,9 +168,19 @@ def _item(
     task: str,
     metric: str,
     value: float | None,
-    length: int | None,
+    length: int,
     scorer: str,
 ) -> Item:
     return Item(
-        f"{q.id}/{turn}/{metric}", task, q.id, of, q.id, metric, value, q.prompt_hash, length, scorer, q.category
+        f"{q.id}/{turn}/{metric}",
+        task,
+        q.id,
+        of,
+        q.id,
+        metric,
+        value,
+        q.prompt_hash,
+        length,
+        scorer,
+        q.category,
     )

@@ -91,17 +91,15 @@ def task_name(path: Path) -> str:
 def read_questions(path: Path) -> tuple[ChatQuestion, ...]:
     """Every question of a file, in its order. Raises RecipeError with every row that is none, and why."""
     questions, problems = _read(path, _question)
-    problems += [
-        f"id {id!r} occurs {n} times" for id, n in Counter(q.id for q in questions).items() if n > 1
-    ]
+    problems += [f"id {id!r} occurs {n} times" for id, n in Counter(q.id for q in questions).items() if n > 1]
     if not questions and not problems:
         problems = ["it is empty"]
     _refuse(
         path,
         "rows that are not questions",
         problems,
-        "each row has `instruction` or `turns`, and optionally `id`, `category`, `output`, `references`; AlpacaEval's and "
-        "MT-Bench's own files are read as they are",
+        "each row has `instruction` or `turns`, and optionally `id`, `category`, `output`, `references`; AlpacaEval's "
+        "and MT-Bench's own files are read as they are",
     )
     return tuple(questions)
 
@@ -140,8 +138,7 @@ def with_references(
     ]
     if problems:
         raise RecipeError(
-            "the reference answers do not belong to these questions:\n  "
-            + "\n  ".join(_shortened(problems)),
+            "the reference answers do not belong to these questions:\n  " + "\n  ".join(_shortened(problems)),
             "give the file of reference answers that was written for this question file",
         )
     return tuple(
@@ -181,7 +178,9 @@ def _rows(path: Path) -> Iterator[tuple[str, Any]]:
         many = rows if isinstance(rows, list) else [rows]
         yield from ((f"row {number}", row) for number, row in enumerate(many, 1))
         return
-    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: U+2028 may stand inside a JSON string
+    for number, line in enumerate(
+        text.split("\n"), 1
+    ):  # not splitlines: U+2028 may stand inside a JSON string
         if line.strip():
             yield f"line {number}", _decoded(line)
 

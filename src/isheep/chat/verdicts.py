@@ -23,7 +23,9 @@ _BACKUP = re.compile(r"(?<![\[\w])\[([0-9]{1,2}(?:\.[0-9]+)?)\](?![\](])")
 _VERDICT = re.compile(
     r"\b(?:verdict|choice|winner|decision)\b[*_`]*\s*(?:is\b)?\s*[:=]?(?=(?P<rest>[^\n]*))", re.IGNORECASE
 )
-_GRADE = re.compile(r"\b(?:grade|rating|score)\b[*_`]*\s*(?:is\b)?\s*[:=]?(?=(?P<rest>[^\n]*))", re.IGNORECASE)
+_GRADE = re.compile(
+    r"\b(?:grade|rating|score)\b[*_`]*\s*(?:is\b)?\s*[:=]?(?=(?P<rest>[^\n]*))", re.IGNORECASE
+)
 _WHOSE = r"(?:(?i:assistant|answer|response|model)\s+)?"
 #: "a" is a word of its own, so a label is a capital that a sentence may end with or go on from, and no list of them.
 _LABEL = re.compile(
@@ -42,9 +44,9 @@ MIN_MASS = 0.01
 def parse_choice(text: str) -> float | None:
     """1 when the judge chose the text shown first (A), 0 for the second (B), 0.5 for a tie; None when unreadable.
 
-    The last line that holds a verdict decides, as a judge told to explain first may weigh both before it. Two different
-    verdicts on that line are none: a judge that repeats what it was told to write has not chosen. FastChat takes "[[A]]"
-    wherever it stands, and before any "[[B]]".
+    The last line that holds a verdict decides, as a judge told to explain first may weigh both before it. Two
+    different verdicts on that line are none: a judge that repeats what it was told to write has not chosen. FastChat
+    takes "[[A]]" wherever it stands, and before any "[[B]]".
     """
     lines = [line for line in text.splitlines() if line.strip()]
     alone = _ALONE.fullmatch(lines[-1].strip(_MARKUP + ")]}.")) if lines else None

@@ -1,7 +1,7 @@
 """chat: the model answers the questions of a chat benchmark, turn by turn; nobody judges here.
 
-The second turn is asked with the model's own first answer before it, as MT-Bench does. AlpacaEval, MT-Bench and files of
-one's own are read alike.
+The second turn is asked with the model's own first answer before it, as MT-Bench does. AlpacaEval, MT-Bench and files
+of one's own are read alike.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class ChatSettings(Settings):
     max_tokens: int = Field(1024, ge=1)
     """Longest answer to one turn in tokens (FastChat: 1024)."""
     temperature: float | None = Field(None, ge=0)
-    """Sampling temperature; 0 is greedy. null: conversations as MT-Bench has it for their category (writing and roleplay
-    0.7, stem and humanities 0.1, all others 0), single questions greedily."""
+    """Sampling temperature; 0 is greedy. null: conversations as MT-Bench has it for their category (writing and
+    roleplay 0.7, stem and humanities 0.1, all others 0), single questions greedily."""
     limit: int | None = Field(None, ge=1)
     """Only the first so many questions. null: all."""
 

@@ -1,14 +1,15 @@
 """judged: a judge reads the replies to a chat benchmark, and gives a preference or a grade.
 
 Roles: "replies" (the model on trial) and, for preferences, "baseline" (another model's replies to the same questions;
-absent: the answers in the question file itself). Every raw verdict is kept; one that cannot be read is missing.
+absent: the answers in the question file itself, which are then written as its replies). Every raw verdict is kept; one
+that cannot be read is missing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,6 +19,7 @@ from pydantic import Field, model_validator
 from isheep.backends.outside import JudgeReply, JudgeRequest
 from isheep.chat.prompts import Kind, Prompts, read_prompts
 from isheep.chat.protocols import (
+    RULE,
     Answers,
     Asking,
     answers_of,
@@ -27,7 +29,7 @@ from isheep.chat.protocols import (
     pairwise,
     preference_items,
 )
-from isheep.chat.questions import ChatQuestion, read_questions, read_references, with_references
+from isheep.chat.questions import ChatQuestion, read_questions, read_references, task_name, with_references
 from isheep.chat.verdicts import expected_choice, parse_choice, parse_grade
 from isheep.errors import BackendError, RecipeError
 from isheep.records import Item, Judgment, Record, Reply
@@ -79,15 +81,15 @@ class JudgedSettings(Settings):
     prompts: Annotated[str, JudgePrompts("prompts/chat", "/graded.txt")] = "isheep"
     """Judge prompts: `isheep` (our own wording), a folder of that form, or FastChat's `judge_prompts.jsonl`."""
     reading: Literal["choice", "expected"] = "choice"
-    """Pairwise: how a preference is read. `choice`: the judge explains and names the better one or a tie. `expected`: the
-    probability of its first token being A against B; needs a judge that gives probabilities."""
+    """Pairwise: how a preference is read. `choice`: the judge explains and names the better one or a tie. `expected`:
+    the probability of its first token being A against B; needs a judge that gives probabilities."""
     temperature: float = Field(0.0, ge=0)
     """The judge's sampling temperature (AlpacaEval, FastChat: 0)."""
     max_tokens: int = Field(2048, ge=1)
     """Longest verdict with its reasons, in tokens (FastChat: 2048)."""
     references: Annotated[str | None, ReferenceFile("questions", ".jsonl", is_data=True)] = None
-    """Reference answers in place of the question file's own: FastChat's `reference_answer` file, a corrected one, or JSONL
-    with `id` and `references`. null: those of the question file."""
+    """Reference answers in place of the question file's own: FastChat's `reference_answer` file, a corrected one, or
+    JSONL with `id` and `references`. null: those of the question file."""
 
     @model_validator(mode="after")
     def _possible(self) -> JudgedSettings:
@@ -110,36 +112,28 @@ def run(ctx: Context[JudgedSettings]) -> Iterator[Record]:
     prompts = read_prompts(ctx.files["prompts"])
     if why := prompts.lacks(ctx.settings.asks, max(len(q.turns) for q in questions)):
         raise RecipeError(f"judged.prompts cannot ask this: {why}", "use the shipped set `isheep`")
-    replies = ctx.read("replies", Reply)
-    ours = answers_of(replies)
-    baseline = _baseline(ctx, questions)
-    if baseline is None:
-        askings = list(graded(questions, ours, prompts))
-    else:
-        askings = list(pairwise(questions, ours, baseline, prompts, ctx.settings.asks))
-    if not askings:
-        who = "the model has" if baseline is None else "both the model and the baseline have"
-        raise RecipeError(
-            f"there is no question of {ctx.files['file'].name} that {who} answered",
-            "`replies` and `baseline` must answer the questions of this very file",
-        )
-    task = replies[0].task
-    judge = ctx.judge()
+    task = task_name(ctx.files["file"])
+    ours = answers_of(ctx.read("replies", Reply))
+    theirs = _baseline(ctx, questions, task)
+    baseline = answers_of(theirs)
+    askings = _askings(ctx, questions, ours, baseline, prompts)
+    if "baseline" not in ctx.inputs:  # the length control needs them, and the file may be gone by then
+        judged, kept = {asking.prompt for asking in askings}, ctx.written(Reply)
+        yield from (reply for reply in theirs if reply.prompt in judged and reply.id not in kept)
     done = ctx.written(Judgment)
     ctx.report(len(done), len(askings), "verdicts")
     for judgment in _verdicts(ctx, askings, done, task):
         done[judgment.id] = judgment
         yield judgment
         ctx.report(len(done), len(askings), "verdicts")
-    scorer = _scorer(judge.name, prompts, baseline)
-    if baseline is None:
+    scorer = _scorer(done.values(), prompts, baseline)
+    if ctx.settings.protocol == "graded":
         items = grade_items(questions, ours, done, task, scorer)
     else:
         items = preference_items(questions, ours, baseline, done, task, scorer)
     written = ctx.written(Item)
     yield from (item for item in items if item.id not in written)
-    if missing := sum(judgment.value is None for judgment in done.values()):
-        ctx.note(f"{missing} of {len(done)} verdicts cannot be read; they are missing, not counted as a number")
+    _tell_missing(ctx, done)
 
 
 def _questions(ctx: Context[JudgedSettings]) -> tuple[ChatQuestion, ...]:
@@ -149,56 +143,85 @@ def _questions(ctx: Context[JudgedSettings]) -> tuple[ChatQuestion, ...]:
     return questions
 
 
-def _baseline(ctx: Context[JudgedSettings], questions: Sequence[ChatQuestion]) -> Answers | None:
-    """What ours is compared with; None where it is graded alone."""
+def _baseline(ctx: Context[JudgedSettings], questions: Sequence[ChatQuestion], task: str) -> list[Reply]:
+    """What ours is compared with: a model's replies, or the file's own outputs. Nothing where it is graded alone."""
     if ctx.settings.protocol == "graded":
-        return None
-    found = answers_of(ctx.read("baseline", Reply)) or outputs_of(questions)
+        return []
+    if "baseline" in ctx.inputs:
+        return ctx.read("baseline", Reply)
+    found = list(outputs_of(questions, task))
     if not found:
         raise RecipeError(
             f"{ctx.files['file'].name} holds no `output` to compare with, and no baseline model is named",
-            "name a baseline model, give each question an `output`, or set `protocol: graded`",
+            "name a baseline model, give each question an `output`, or ask for grades instead",
         )
     return found
 
 
-def _scorer(judge: str, prompts: Prompts, baseline: Answers | None) -> str:
+def _askings(
+    ctx: Context[JudgedSettings],
+    questions: Sequence[ChatQuestion],
+    ours: Answers,
+    baseline: Answers,
+    prompts: Prompts,
+) -> list[Asking]:
+    if ctx.settings.protocol == "graded":
+        found, who = list(graded(questions, ours, prompts)), "the model has"
+    else:
+        found = list(pairwise(questions, ours, baseline, prompts, ctx.settings.asks))
+        who = "both the model and the baseline have"
+    if not found:
+        raise RecipeError(
+            f"there is no question of {ctx.files['file'].name} that {who} answered",
+            "the model, and the baseline if there is one, must have answered this very file",
+        )
+    return found
+
+
+def _scorer(judgments: Iterable[Judgment], prompts: Prompts, baseline: Answers) -> str:
     """Who scored, and against what: figures of another judge, other prompts or another baseline are no equals."""
-    signed = f"judge {judge}, prompts {prompts.name}"
-    if baseline is None:
+    judges = sorted({judgment.judge for judgment in judgments} - {RULE}) or [RULE]
+    signed = f"judge {' and '.join(judges)}, prompts {prompts.name}"
+    if not baseline:
         return signed
     text = json.dumps(sorted((*key, answer) for key, answer in baseline.items()), ensure_ascii=False)
     return f"{signed}, baseline {hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
+def _tell_missing(ctx: Context[JudgedSettings], judgments: Mapping[str, Judgment]) -> None:
+    missing = [judgment for judgment in judgments.values() if judgment.value is None]
+    if missing:
+        failed = sum(bool(judgment.error) for judgment in missing)
+        ctx.note(
+            f"{len(missing)} of {len(judgments)} verdicts are missing, not counted as a number: "
+            f"{failed} could not be had, {len(missing) - failed} cannot be read"
+        )
+
+
 def _verdicts(
-    ctx: Context[JudgedSettings], askings: Sequence[Asking], done: dict[str, Judgment], task: str
+    ctx: Context[JudgedSettings], askings: Sequence[Asking], done: Mapping[str, Judgment], task: str
 ) -> Iterator[Judgment]:
     """The verdicts still missing: those a rule settles first, then the judge's."""
     s = ctx.settings
     yield from (a.judgment(task) for a in askings if a.why and a.id not in done)
     by_id = {a.id: a for a in askings if not a.why}
-    first_token = s.asks == "label"
+    if by_id.keys() <= done.keys():
+        return
+    # A label is one token, and its probabilities are wanted; a verdict with reasons is as long as it is.
+    tokens, top = (1, TOP_LOGPROBS) if s.asks == "label" else (s.max_tokens, 0)
     requests = [
-        JudgeRequest(
-            a.id,
-            a.messages,
-            1 if first_token else s.max_tokens,
-            s.temperature,
-            top_logprobs=TOP_LOGPROBS if first_token else 0,
-        )
+        # The same seed in every step: the same question is then answered from the judge's cache.
+        JudgeRequest(a.id, a.messages, tokens, s.temperature, seed=0, top_logprobs=top)
         for a in by_id.values()
     ]
     judge = ctx.judge()
-    for reply in judge.judge(requests, skip=frozenset(done)) if requests else ():
+    for reply in judge.judge(requests, skip=frozenset(done)):
         asking = by_id[reply.id]
         value = _value(reply, s.asks)
         if value is not None and asking.swapped:
             value = 1 - value
         judgment = asking.judgment(task, judge.name, reply.text, value)
-        yield replace(
-            judgment, prompt_tokens=reply.prompt_tokens, tokens=reply.tokens, error=reply.error
-        )
+        yield replace(judgment, prompt_tokens=reply.prompt_tokens, tokens=reply.tokens, error=reply.error)
 
 
 def _value(reply: JudgeReply, asked: Kind) -> float | None:
@@ -217,4 +240,4 @@ def _value(reply: JudgeReply, asked: Kind) -> float | None:
     return expected_choice(reply.logprobs)
 
 
-STAGE = Stage("judged", 1, JudgedSettings, run, (Judgment, Item), needs="judge", lays_out=False)
+STAGE = Stage("judged", 1, JudgedSettings, run, (Judgment, Item, Reply), needs="judge", lays_out=False)

@@ -59,7 +59,7 @@ def write_lines(path: Path, rows: Sequence[Any]) -> Path:
 
 
 def toy_recipe(folder: Path) -> dict[str, Any]:
-    """The recipe as a mapping; its seeds and tests are written into `folder`."""
+    """The recipe as a mapping; its seeds and tests are written into `folder`. The judge is not put on trial."""
     return {
         "name": "toy",
         "iterations": 2,
@@ -74,6 +74,7 @@ def toy_recipe(folder: Path) -> dict[str, Any]:
             "tasks": [str(write_lines(folder / "toy_tests.jsonl", TESTS))],
             "base_layouts": ["plain"],
         },
+        "exam": {"questions": 0, "constraints": 0},
         "runtime": {"isolation": "none"},
     }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from isheep.backends.base import ModelSpec
+from isheep.backends.outside import JudgeSpec
 from isheep.files import is_folder, model_path
 from isheep.recipe import Loaded
 from isheep.stages import STAGE_BY_NAME
@@ -39,20 +40,23 @@ class Maker:
         self.recipe = loaded.recipe
         self.files = loaded.files
         self.steps: list[Step] = []
+        #: The base model, and what identifies it: its files where they are at hand, else its hub id and revision.
+        self.spec, self.model_key = self._model(self.recipe.model.base, self.recipe.model.revision)
+
+    def _model(self, base: str, revision: str | None) -> tuple[ModelSpec, dict[str, Any]]:
         model = self.recipe.model
-        path = model_path(model.base)
+        path = model_path(base)
         local = Path(path).expanduser() if is_folder(path) else None
-        self.spec = ModelSpec(
+        spec = ModelSpec(
             str(local or path),
-            model.revision,
+            revision,
             dtype=model.dtype,
             trust_remote_code=model.trust_remote_code,
-            name=model.base,
+            name=base,
         )
-        #: What identifies the base model: its files where they are at hand, else its hub id and revision.
-        self.model_key = {
-            "base": file_digest(local) if local else model.base,
-            "revision": model.revision,
+        return spec, {
+            "base": file_digest(local) if local else base,
+            "revision": revision,
             "dtype": model.dtype,
         }
 
@@ -88,6 +92,7 @@ class Maker:
             identity["model"] = {**self.model_key, "backend": backend, "adapter": adapter_key}
             if stage.lays_out:
                 identity["model"]["layout"] = self.recipe.model.layout
+        judge = self._judge(settings.model_dump(), identity) if stage.needs == "judge" else None
         step = Step(
             name if stage_name in ONCE else f"{name}.{iteration}",
             stage.name,
@@ -100,10 +105,24 @@ class Maker:
             adapter.ref if adapter and loads else None,
             self.recipe.model.layout,
             backend,
+            judge,
         )
         if step not in self.steps:
             self.steps.append(step)
         return step
+
+    def _judge(self, settings: Mapping[str, Any], identity: dict[str, Any]) -> JudgeSpec:
+        """Whom to ask. A judge that is a model on this machine is identified like the base model."""
+        spec = None
+        if settings["kind"] == "engine":
+            own = settings["model"] == "base"
+            base, revision = (
+                (self.recipe.model.base, self.recipe.model.revision) if own else (settings["model"], None)
+            )
+            spec, identity["judge"] = self._model(base, revision)
+            identity["judge"] |= {"backend": self.recipe.backend.engine}
+        asked = self.recipe.judge
+        return JudgeSpec(settings["model"], asked.url, asked.key_env, spec, settings["script"])
 
     def _backend(self, needs: str, settings: Settings) -> str:
         """Which library does a stage's heavy work."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from isheep.errors import RecipeError
 from isheep.making import Maker
+from isheep.plan_evaluation import Evaluations
 from isheep.recipe import Loaded
 from isheep.stages.likelihood import LikelihoodSettings
-from isheep.stages.seeds import SeedsSettings
 from isheep.stages.vectors import VectorsSettings
 from isheep.steps import Plan, Step, StepRef
 
@@ -54,12 +53,13 @@ class _Planner:
         self.match = {step.iteration: step for step in match.of("filter")} if match else {}
         self.maker = Maker(loaded)
         self._step = self.maker.step
+        self.evaluations = Evaluations(self.maker)
         self.history = _History()
 
     def plan(self) -> Plan:
         recipe, past = self.recipe, self.history
         seeds = self._step("seeds", "seeds", 0, recipe.seeds, {})
-        tests = tuple(self._tests())
+        tests = self.evaluations.tests()
         past.tested.extend(self._evaluate(0, None, tests))
         planted = None
         if recipe.probes.count and recipe.assessment.level != "none" and recipe.iterations:
@@ -190,15 +190,6 @@ class _Planner:
         }
         past.reviews.append(self._step("review", "review", t, self.recipe.review, inputs))
 
-    def _tests(self) -> Iterable[Step]:
-        for i, task in enumerate(self.recipe.evaluate.tasks):
-            name = f"evaluate.tasks.{i}"
-            prefix = f"{Path(task).stem}:"
-            settings = SeedsSettings(file=task, prefix=prefix)
-            yield self._step(
-                f"tests.{prefix[:-1]}", "seeds", 0, settings, {}, files={"file": self.files[name]}
-            )
-
     def _train(self, t: int, current: Step | None) -> Step:
         start, past = self.recipe.train.start, self.history
         since = 0 if start == "total_base" else -1
@@ -211,3 +202,6 @@ class _Planner:
     def _evaluate(self, t: int, model: Step | None, tests: tuple[Step, ...]) -> Iterable[Step]:
         if tests:
             yield self._step("evaluate", "evaluate", t, self.recipe.evaluate, {"tests": tests}, model)
+        self.evaluations.model(t, model)
+        if self.recipe.iterations:
+            self.evaluations.trial(t, model, tests)

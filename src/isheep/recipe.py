@@ -19,10 +19,21 @@ from isheep.errors import RecipeError
 from isheep.files import PACKAGE, is_folder, locate, shipped
 from isheep.recipe_checks import impossible
 from isheep.recipe_mistakes import mistake
-from isheep.recipe_sections import BackendSettings, ModelSettings, ReportSettings, RuntimeSettings
+from isheep.recipe_sections import (
+    BackendSettings,
+    ChatSection,
+    JudgeSection,
+    ModelSettings,
+    ReportSettings,
+    RuntimeSettings,
+)
 from isheep.stages.assessment import AssessmentSettings
+from isheep.stages.benchmarks import BenchmarksSettings
+from isheep.stages.chat import QuestionFile
 from isheep.stages.evaluate import EvaluateSettings
+from isheep.stages.exam import ExamSettings
 from isheep.stages.followups import FollowupsSettings
+from isheep.stages.ifeval import IfevalSettings
 from isheep.stages.instructions import InstructionsSettings
 from isheep.stages.prefer import PreferSettings
 from isheep.stages.preferences import PreferencesSettings
@@ -38,6 +49,14 @@ from isheep.stages.train import TrainSettings
 SCHEMA_FILE = PACKAGE / "recipes" / "recipe.schema.json"
 #: A shipped test set is a file of this name in a folder of the package: "lamb" is lamb/held_out.jsonl.
 TEST_FILE = OutsideFile(".", "/held_out.jsonl", is_data=True)
+CHAT_FILE = QuestionFile("questions", ".jsonl", is_data=True)
+#: Settings that list outside files.
+_LISTS = (
+    ("evaluate", "tasks", TEST_FILE),
+    ("evaluate", "also", TEST_FILE),
+    ("chat", "pairwise", CHAT_FILE),
+    ("chat", "graded", CHAT_FILE),
+)
 
 
 class Recipe(Settings):
@@ -77,6 +96,16 @@ class Recipe(Settings):
     """How it is trained on these preferences."""
     evaluate: EvaluateSettings = EvaluateSettings()
     """How every model is tested."""
+    benchmarks: BenchmarksSettings = BenchmarksSettings()
+    """Fixed benchmarks every model is put through."""
+    ifeval: IfevalSettings = IfevalSettings()
+    """Instructions whose following a program can check."""
+    chat: ChatSection = ChatSection()
+    """Questions a judge compares or grades the answers to."""
+    judge: JudgeSection = JudgeSection()
+    """Who judges those."""
+    exam: ExamSettings = ExamSettings()
+    """Questions with a known truth, to try the self-assessment on."""
     review: ReviewSettings = ReviewSettings()
     """What is watched after each iteration, when the run stops, and which model is its result."""
     report: ReportSettings = ReportSettings()
@@ -192,13 +221,15 @@ def _files(data: Mapping[str, Any], folders: Sequence[Path]) -> tuple[dict[str, 
             for name, mark in outside_files(settings):
                 default = settings.model_fields[name].default
                 wanted.append((f"{section}.{name}", given.get(name, default), mark))
-    model, evaluate = data.get("model"), data.get("evaluate")
+    model = data.get("model")
     base = model.get("base") if isinstance(model, Mapping) else None
     if isinstance(base, str) and base.startswith((".", "/", "~")) and not is_folder(base):
         missing.append(f"model.base: no folder {base!r}")
-    tasks = evaluate.get("tasks") if isinstance(evaluate, Mapping) else None
-    for i, name in enumerate(tasks if isinstance(tasks, list | tuple) else ()):
-        wanted.append((f"evaluate.tasks.{i}", name, TEST_FILE))
+    for section, setting, mark in _LISTS:
+        given = data.get(section)
+        listed = given.get(setting) if isinstance(given, Mapping) else None
+        for i, name in enumerate(listed if isinstance(listed, list | tuple) else ()):
+            wanted.append((f"{section}.{setting}.{i}", name, mark))
     for key, name, mark in wanted:
         if not isinstance(name, str):
             continue  # not asked for, or a mistake of its own

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from isheep.backends import open_engine, open_trainer
+from isheep.backends import open_engine, open_examiner, open_judge, open_trainer
 from isheep.backends.base import ModelSpec, Runtime
 from isheep.backends.energy import Meter
+from isheep.backends.outside import Judge
 from isheep.errors import StoreError
 from isheep.plan import Step, StepRef
 from isheep.records import Likelihood, ModelRef, Record
@@ -153,6 +154,8 @@ class _Bench:
             layout=step.layout,
             open_engine=lambda: self._backend(open_engine),
             open_trainer=lambda: self._backend(open_trainer),
+            open_examiner=lambda: self._backend(open_examiner),
+            open_judge=lambda: self._backend(self._judge),
             report=lambda done, total, unit: self.tell(Event("progress", step.name, done, total, unit)),
             note=self._note,
         )
@@ -169,13 +172,17 @@ class _Bench:
             return self.step.model
         return replace(self.step.model, adapter=str(adapter_folder(self.store, self.step.adapter)))
 
-    def _backend(self, opener: Callable[[str, ModelSpec, Runtime], Any]) -> Any:
+    def _backend(self, opener: Callable[[str, Any, Runtime], Any]) -> Any:
         if self._open is None:
-            self._open = opener(self.step.backend, self._spec(), self.runtime)
+            self._open = opener(self.step.backend, self._spec() if self.step.model else None, self.runtime)
             self._stack.callback(self._open.close)
             self.device, self.parameters = self._open.device_name, self._open.parameters
             self._meter = Meter(self.device)
         return self._open
+
+    def _judge(self, kind: str, model: ModelSpec | None, runtime: Runtime) -> Judge:
+        assert self.step.judge is not None
+        return open_judge(kind, self.step.judge, runtime)
 
     def joules(self) -> float | None:
         """Energy the device used for this step; 0 without a model, None where the device does not say."""

@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from isheep.backends.base import ModelSpec
+from isheep.backends.outside import JudgeSpec
 from isheep.recipe import Recipe
+from isheep.stages.evaluate import EvaluateSettings
 from isheep.stages.stage import Settings
 from isheep.store.key import file_digest
 
 #: Settings that only choose a step's inputs or model: these enter its key themselves. So `judge: base` and
 #: `judge: current` share the whole first iteration, where both are the base model.
-WIRING = frozenset({"author", "judge", "start", "tasks", "turns"})
+WIRING = frozenset({"author", "judge", "start", "turns"})
+#: Of `evaluate`, whose tests are inputs; to other stages such settings mean something else.
+WIRING_OF_TESTS = frozenset({"tasks", "also"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Step:
     adapter: StepRef | None = None
     layout: str = "auto"
     backend: str = ""
+    #: Who judges, for the one stage that asks an outside judge; the server's address is no part of the key.
+    judge: JudgeSpec | None = None
 
     @property
     def ref(self) -> StepRef:
@@ -64,7 +70,8 @@ class Plan:
 
 def distinct(settings: Settings, files: Mapping[str, Path]) -> dict[str, Any]:
     """Settings as they enter a key: a file stands by its digest, so moving it changes nothing."""
-    plain = settings.model_dump(mode="json", exclude=set(WIRING))
+    wiring = WIRING | WIRING_OF_TESTS if isinstance(settings, EvaluateSettings) else WIRING
+    plain = settings.model_dump(mode="json", exclude=set(wiring))
     if isinstance(plain.get("match"), str):  # the name of an arm, whose filter step is an input
         plain["match"] = "arm"
     return {**plain, **{name: file_digest(path) for name, path in files.items()}}

@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 
 from isheep.backends.base import Runtime
-from isheep.plan import Plan, make_plan
+from isheep.plan import Plan, Step, make_plan
 from isheep.recipe import Loaded
 from isheep.recipe_sections import RuntimeSettings
 from isheep.report import write_report
 from isheep.runs import DEFAULT_STORE, Run, register, stops
 from isheep.step import Event, Listener, do_step
-from isheep.store import Store
+from isheep.store import Artifact, Store
 from isheep.store.disk import in_words
 from isheep.worker import do_step_apart
 
@@ -34,14 +34,10 @@ def run(
     store = store if isinstance(store, Store) else Store(store)
     plan = make_plan(recipe, match)
     made = register(plan, store, name)
-    runtime = _runtime(recipe.recipe.runtime)
-    apart = needs_own_process(recipe.recipe.runtime)
+    runtime = runtime_of(recipe.recipe.runtime, store)
     try:
         for step in plan.steps:
-            if apart and step.model is not None:
-                do_step_apart(step, store, runtime, tell)
-                continue
-            artifact = do_step(step, store, runtime, tell)
+            artifact = do(step, store, runtime, recipe.recipe.runtime, tell)
             if step.stage == "review" and stops(artifact):
                 break
     except Exception:  # not on Ctrl-C: who stops a run does not want to wait for its report
@@ -53,8 +49,23 @@ def run(
     return made
 
 
-def _runtime(settings: RuntimeSettings) -> Runtime:
-    return Runtime(settings.batch_size, settings.device, settings.threads)
+def do(step: Step, store: Store, runtime: Runtime, settings: RuntimeSettings, tell: Listener) -> Artifact:
+    """One step, in a process of its own where it loads a model and the settings ask for that."""
+    loads = step.model is not None or (step.judge is not None and step.judge.spec is not None)
+    apart = loads and needs_own_process(settings)
+    return (do_step_apart if apart else do_step)(step, store, runtime, tell)
+
+
+def runtime_of(settings: RuntimeSettings, store: Store) -> Runtime:
+    """How to run, with the place where judges' answers are kept."""
+    return Runtime(
+        settings.batch_size,
+        settings.device,
+        settings.threads,
+        cache=store.root / "cache",
+        concurrency=settings.concurrency,
+        allow_code_execution=settings.allow_code_execution,
+    )
 
 
 def needs_own_process(runtime: RuntimeSettings) -> bool:

@@ -11,10 +11,15 @@ from typing import Any
 
 from isheep.stages import (
     assessment,
+    benchmarks,
+    chat,
     evaluate,
+    exam,
     filter,
     followups,
+    ifeval,
     instructions,
+    judged,
     likelihood,
     prefer,
     preferences,
@@ -41,6 +46,11 @@ STAGES: tuple[Stage[Any], ...] = (
     preferences.STAGE,  # option: the best against the worst of several answers
     prefer.STAGE,  # option: M_{t+1} is trained to prefer the best
     evaluate.STAGE,  # how good is M_{t+1} on prompts nobody trained on
+    benchmarks.STAGE,  # option: the fixed benchmarks of the paper
+    ifeval.STAGE,  # option: does it follow instructions a program can check
+    chat.STAGE,  # option: it answers chat questions
+    judged.STAGE,  # option: an outside judge compares or grades these answers
+    exam.STAGE,  # questions with a known truth: does the judge in it know what it knows
     review.STAGE,  # is it collapsing, is it still getting better, which model is best
 )
 

@@ -28,6 +28,8 @@ class EvaluateSettings(Settings):
     tasks: tuple[str, ...] = ()
     """Held-out test files: shipped names (`lamb`) or paths to JSONL with `instruction`, `input`, `answers`. With none,
     nothing is evaluated."""
+    also: tuple[str, ...] = ()
+    """More of them that are not held out: their prompts may be trained on. `isheep eval` adds tests to a run so."""
     decodings: tuple[Literal["greedy", "sampled"], ...] = ("greedy", "sampled")
     """How to answer: greedily, at T = 1, or both."""
     base_layouts: tuple[str, ...] = ("plain", "question", "qa", "user")
@@ -35,7 +37,7 @@ class EvaluateSettings(Settings):
     max_tokens: int = Field(64, ge=1)
     """Longest answer in tokens."""
 
-    @field_validator("tasks")
+    @field_validator("tasks", "also")
     @classmethod
     def _different_names(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
         names = [Path(task).stem for task in tasks]  # results go by it

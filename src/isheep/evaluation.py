@@ -1,0 +1,214 @@
+"""`isheep eval`: evaluations of a model, or of every model of a run that is there already, by the names of tasks.
+
+Turns task names into the sections of a recipe, plans the evaluations those ask for, and does what the store does not
+have. A run's own steps are looked up by their keys and never done again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from isheep.benchmarks import BENCHMARKS, GROUPS
+from isheep.errors import RecipeError, StoreError
+from isheep.files import is_folder, locate
+from isheep.making import Made, Maker
+from isheep.plan_evaluation import Evaluations
+from isheep.recipe import TEST_FILE, Loaded, load_recipe
+from isheep.report import write_report
+from isheep.runs import Later, Run, RunStep, add_later, open_run
+from isheep.step import Listener
+from isheep.steps import Step
+from isheep.store import Store
+from isheep.walk import do, runtime_of
+from isheep.walk import run as run_recipe
+
+#: Benchmarks that are not the examiner's: task -> the file names their data go by, the published one first.
+OWN_FILES: Mapping[str, tuple[str, ...]] = {
+    "ifeval": ("ifeval_input_data.jsonl", "ifeval.jsonl", "google/IFEval/ifeval_input_data.jsonl"),
+    "alpaca_eval": ("alpaca_eval.json", "alpaca_eval.jsonl"),
+    "mt_bench": ("mt_bench_question.jsonl", "question.jsonl", "mt_bench.jsonl", "mt_bench/question.jsonl"),
+}
+#: Where their settings are.
+_SECTION = {"ifeval": "ifeval.file", "alpaca_eval": "chat.pairwise", "mt_bench": "chat.graded"}
+
+
+@dataclass(slots=True)
+class Asked:
+    """What task names came to: settings by path, lists still open."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, path: str, value: str) -> None:
+        self.settings.setdefault(path, []).append(value)
+
+
+def settings_of(
+    tasks: Sequence[str], data_dir: Path | None = None, limit: int | None = None
+) -> dict[str, Any]:
+    """Recipe settings ("benchmarks.tasks" -> list) for names of tasks, groups, shipped tests, and files of one's own.
+
+    A file with `answers` is graded by exact match, one with an `output` is judged against it, any other is graded turn
+    by turn. Raises RecipeError with everything that is not known or not there.
+    """
+    asked, problems = Asked(), []
+    for name in dict.fromkeys(one for task in tasks for one in GROUPS.get(task, (task,))):
+        try:
+            path, value = _place(name, data_dir)
+        except RecipeError as error:
+            problems.append(error)
+            continue
+        asked.add(path, value)
+    if problems:
+        raise RecipeError(
+            "\n  ".join(["these tasks cannot be done:", *(e.message for e in problems)]),
+            "; ".join(dict.fromkeys(e.hint for e in problems if e.hint)),
+        )
+    found = asked.settings
+    if "ifeval.file" in found:
+        (found["ifeval.file"],) = found["ifeval.file"]
+    if "benchmarks.tasks" in found and data_dir is not None:
+        found["benchmarks.data_dir"] = str(data_dir.resolve())
+    if limit is not None:
+        for section in {path.partition(".")[0] for path in found} - {"evaluate"}:
+            found[f"{section}.limit"] = limit
+    return found
+
+
+def _place(name: str, data_dir: Path | None) -> tuple[str, str]:
+    """Where in a recipe a task belongs, and what to write there."""
+    if name in BENCHMARKS:
+        return "benchmarks.tasks", name
+    if name in OWN_FILES:
+        return _SECTION[name], str(_data_file(name, data_dir))
+    found = locate(name, TEST_FILE.folder, TEST_FILE.suffix)
+    if isinstance(found, str):
+        known = ", ".join([*BENCHMARKS, *OWN_FILES, *GROUPS])
+        raise RecipeError(f"{name}: {found}", f"known tasks and groups: {known}; or a path to a file")
+    if (found.suffix == ".jsonl" and name not in ("lamb",)) or found.suffix == ".json":
+        return _section_of(found), str(found)
+    return "evaluate.tasks", name
+
+
+def _data_file(name: str, data_dir: Path | None) -> Path:
+    tried = OWN_FILES[name]
+    if data_dir is None:
+        raise RecipeError(f"{name}: its data are needed", f"give --data-dir, a folder that holds {tried[0]}")
+    for file in tried:
+        if (data_dir / file).is_file():
+            return (data_dir / file).resolve()
+    raise RecipeError(f"{name}: {data_dir} holds none of {', '.join(tried)}", "put the published file there")
+
+
+def _section_of(path: Path) -> str:
+    """What a file of one's own asks for, told by its first row."""
+    text = path.read_text(encoding="utf-8", errors="replace").lstrip()
+    try:
+        row = json.loads(text)[0] if text.startswith("[") else json.loads(text.partition("\n")[0])
+    except (ValueError, IndexError, KeyError):
+        row = None
+    if not isinstance(row, dict):
+        raise RecipeError(f"{path}: its first row is no JSON object", "give JSONL, one question a line")
+    if "answers" in row:
+        return "evaluate.tasks"
+    return "chat.pairwise" if row.get("output") else "chat.graded"
+
+
+# ---------------------------------------------------------------- a model
+
+
+def evaluate(
+    target: str,
+    tasks: Sequence[str],
+    *,
+    data_dir: Path | None = None,
+    limit: int | None = None,
+    overrides: Sequence[str] = (),
+    store: Store | Path | str,
+    tell: Listener = lambda event: None,
+) -> Run:
+    """Evaluate a model, or every model of a run: a run's name first, then a model's.
+
+    `target`: a run in the store, "lamb", a folder, or a hub id. `overrides`: "key.path=value", as for a recipe. The
+    results are in the returned run: its report is written, and `summarize` gives its figures.
+    """
+    store = store if isinstance(store, Store) else Store(store)
+    settings = settings_of(tasks, data_dir, limit)
+    run = _run_called(target, store)
+    if run is None:
+        return run_recipe(_recipe_for(target, settings, overrides), store, None, tell)
+    return _evaluate_run(run, settings, overrides, tell)
+
+
+def _run_called(target: str, store: Store) -> Run | None:
+    """The run of this name; a shipped model's name or a folder is no run."""
+    if target == "lamb" or is_folder(target) or "/" in target:
+        return None
+    try:
+        return open_run(target, store)
+    except StoreError:
+        known = sorted(path.parent.name for path in store.runs_folder.glob("*/run.json"))
+        if Path(target).suffix or not known:
+            return None
+        raise
+
+
+def _recipe_for(target: str, settings: Mapping[str, Any], overrides: Sequence[str]) -> Loaded:
+    """A recipe without iterations: it only tests the base model."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(target).name).strip("-.") or "model"
+    extends: dict[str, Any] = {"extends": "lamb"} if target == "lamb" else {}
+    data = {**extends, "name": f"eval-{name}"[:64], "iterations": 0, "model": {"base": target}}
+    if target == "lamb":
+        data["model"] = {"base": "lamb", "layout": "question"}
+        data["evaluate"] = {"tasks": []}
+    return load_recipe({**data}, [*_overrides(settings), *overrides])
+
+
+def _overrides(settings: Mapping[str, Any]) -> list[str]:
+    return [f"{path}={json.dumps(value)}" for path, value in settings.items()]
+
+
+# ---------------------------------------------------------------- a run
+
+
+def _evaluate_run(run: Run, settings: Mapping[str, Any], overrides: Sequence[str], tell: Listener) -> Run:
+    """Every model of a run that is in the store; what is new is written down beside the run's plan."""
+    settings = dict(settings)
+    if tests := settings.pop("evaluate.tasks", None):  # they were not held out of its training
+        settings["evaluate.also"] = tests
+    plain = run.recipe.model_dump(mode="json")
+    loaded = load_recipe(plain, [*_overrides(settings), *overrides], beside=run.folder)
+    runtime = runtime_of(loaded.recipe.runtime, run.store)
+    for step, after in _planned(run, loaded):
+        do(step, run.store, runtime, loaded.recipe.runtime, tell)
+        added = RunStep(step.name, step.stage, step.iteration, step.key)
+        run = add_later(run, [Later(added, after)])
+    write_report(run)
+    return run
+
+
+def _planned(run: Run, loaded: Loaded) -> Iterator[tuple[Step, str]]:
+    """The evaluations of every model that is there, each with the key of the run's step it stands behind."""
+    maker = Maker(loaded)
+    evaluations = Evaluations(maker)
+    begun = 0
+    for t, model in models_of(run):
+        evaluations.model(t, model)
+        after = model.key if model else run.steps[0].key
+        for step in maker.steps[begun:]:
+            yield step, after
+        begun = len(maker.steps)
+
+
+def models_of(run: Run) -> Iterator[tuple[int, Made | None]]:
+    """(t, the step that made M_t) of every model in the store; the base model has none."""
+    yield 0, None
+    made: dict[int, RunStep] = {}
+    for step in run.due:
+        if step.stage in ("train", "prefer") and run.artifact(step) is not None:
+            made[step.iteration + 1] = step  # a preference step comes after the training it goes on from
+    yield from sorted(made.items())

@@ -135,12 +135,16 @@ def _drifts(exam: _Exam) -> Iterator[dict[str, Any]]:
 def _preferences(exam: _Exam) -> Iterator[dict[str, Any]]:
     for t in exam.later:
         steps = (("exam_own", t), ("exam_first", t), ("exam_base", t), ("exam_own", 0))
-        scores = [exam.scores[name].get(judge) for name, judge in steps]
-        if None in scores:
+        found = [scores for name, judge in steps if (scores := exam.scores[name].get(judge)) is not None]
+        if len(found) < len(steps):
             continue
+        own, other, own_by_base, other_by_base = found
         duels = [
             Duel(
-                *(of.get(id) for of in scores if of is not None),
+                own=own.get(id),
+                other=other.get(id),
+                own_by_base=own_by_base.get(id),
+                other_by_base=other_by_base.get(id),
                 right=right,
                 other_right=exam.right[0][id],
                 same=exam.answers[t][id].response == exam.answers[0][id].response,

@@ -1,7 +1,7 @@
 """The threshold curve: how right the kept answers are at every threshold, against a random filter of the same size.
 
-Knows: cases. A random filter keeps as many answers, drawn without looking at scores: what it keeps is as right as all of
-them on average, and by chance somewhat more or less.
+Knows: cases. A random filter keeps as many answers, drawn without looking at scores: what it keeps is as right as all
+of them on average, and by chance somewhat more or less.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def curve(c: Columns, gained: Cell | None, seed: int) -> dict[str, Any]:
 
     A point keeps the scores of at least `threshold`: `kept`, `share` (of all), `precision` (share right) with its
     interval, `gain` over all answers, and `random_low` to `random_high`, where 95 % of random filters of that size lie.
-    `area`: the mean gain over all sizes, ties broken at random (`gained`, which stands here with its interval), with the
-    range of random filters; `best` is what scores that know the truth would reach.
+    `area`: the mean gain over all sizes, ties broken at random (`gained`, here with its interval), with the range
+    of random filters; `best` is what scores that know the truth would reach.
     """
     base = float(c.right.mean())
     levels = np.unique(c.score)

@@ -18,6 +18,9 @@ SATURATED = 0.6
 #: Above this share of unreadable scores, what could be read is not the judge's work but a selection of it.
 UNREADABLE = 0.5
 
+#: A rank correlation below this is next to nothing.
+NOTHING = 0.1
+
 #: source -> what its answers are called.
 SOURCES: Mapping[str, str] = {
     "tests": "exam questions with known answers",
@@ -64,23 +67,21 @@ def _told(figures: Entry, cell: Entry) -> Finding:
         )
     if cell["ci_low"] <= 0.5:
         if cell["ci_high"] < WEAK:
-            return Finding(
-                "blind", "bad", f"Its scores do not tell right from wrong: {shown}{_by_length(figures)}."
-            )
-        return Finding(
-            "unproven", "bad",
-            f"Its scores are not shown to tell right from wrong: {shown} includes 0.5, which is chance{_by_length(figures)}.",
-        )  # fmt: skip
+            text = f"Its scores do not tell right from wrong: {shown}{_by_length(figures)}."
+            return Finding("blind", "bad", text)
+        text = f"Its scores are not shown to tell right from wrong: {shown} includes 0.5, which is chance"
+        return Finding("unproven", "bad", f"{text}{_by_length(figures)}.")
     if _only_length(figures):
         partial = figures["partial"]
+        sure = "is" if partial is None or partial["value"] < NOTHING else "may be"
         rest = (
-            f"rank correlation with the truth {span(partial)}" if partial else "nothing is left of its scores"
+            f"their rank correlation with the truth is {span(partial)}"
+            if partial
+            else "nothing is left of them"
         )
-        return Finding(
-            "length", "bad",
-            f"What tells is length: {shown}, but at equal length {rest}; the length alone reaches "
-            f"{span(figures['length_auroc'])}.",
-        )  # fmt: skip
+        alone = span(figures["length_auroc"])
+        text = f"What tells {sure} length: {shown}, but at equal length {rest}; length alone has an AUROC of {alone}."
+        return Finding("length", "bad", text)
     top = (
         f", though {100 * figures['top']:.0f} % of its scores are the top one"
         if figures["top"] > SATURATED
@@ -127,8 +128,7 @@ def span(cell: Entry | None, digits: int = 2, signed: bool = False) -> str:
 
 def judgement(trial: Entry) -> list[str]:
     """Sentences, the ones that matter most first: what every judge's scores are worth, drift, self-preference."""
-    said = [*_models(trial), *_filters(trial), *_drifts(trial), *_preferences(trial)]
-    return said
+    return [*_models(trial), *_filters(trial), *_drifts(trial), *_preferences(trial)]
 
 
 def _models(trial: Entry) -> Iterator[str]:
@@ -169,7 +169,8 @@ def _drifts(trial: Entry) -> Iterator[str]:
             change, auroc = found["mean_change"], found["auroc_change"]
             if change and not change["ci_low"] <= 0 <= change["ci_high"]:
                 way = "higher" if change["value"] > 0 else "lower"
-                yield f"{head}: it scores the same answers {way} than M0 did, by {span(change, 2, signed=True)} on average."
+                by = span(change, 2, signed=True)
+                yield f"{head}: it scores the same answers {way} than M0 did, by {by} on average."
             if auroc and not auroc["ci_low"] <= 0 <= auroc["ci_high"]:
                 way = "better" if auroc["value"] > 0 else "worse"
                 yield f"{head}: it tells right from wrong {way} than M0 did, AUROC {span(auroc, 2, signed=True)}."

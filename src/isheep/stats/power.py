@@ -17,8 +17,8 @@ from isheep.stats.crossed import variance_of_mean
 
 #: How much of what varies between prompts is the same under every seed, for want of a measurement: half of it.
 SHARED = 0.5
-#: Simulated tables behind the power over several seeds. With other tables it moves by 0.007 (SD) for two seeds, 0.005 for
-#: three, 0.002 for five.
+#: Simulated tables behind the power over several seeds. With other tables it moves by 0.007 (SD) for two seeds, 0.005
+#: for three, 0.002 for five.
 TABLES = 2000
 #: How many seeds people train, when they train several.
 USUAL_SEEDS = (3, 5, 10, 20, 40)

@@ -50,19 +50,16 @@ def auroc_interval(
         return None
     import numpy as np
 
-    marks = np.repeat([True, False], [len(positive), len(negative)])
-    values, place = np.unique(np.array([*positive, *negative], float), return_inverse=True)
-    names = None if clusters is None else [*clusters[0], *clusters[1]]
+    codes = 2 * _codes([*positive, *negative]) + np.repeat([1, 0], [len(positive), len(negative)])
 
     def of(indices: Indices) -> float | None:
-        ups, downs = (
-            np.bincount(place[indices[marks[indices] == kind]], minlength=len(values))
-            for kind in (True, False)
-        )
+        """By counting: how many of each kind have each score, and how many negatives lie below."""
+        downs, ups = np.bincount(codes[indices], minlength=2 * len(codes)).reshape(-1, 2).T
         pairs = int(ups.sum()) * int(downs.sum())
         return float(ups @ (np.cumsum(downs) - downs / 2)) / pairs if pairs else None
 
-    low, high = bca(len(marks), of, names, draws, seed)
+    names = None if clusters is None else [*clusters[0], *clusters[1]]
+    low, high = bca(len(codes), of, names, draws, seed)
     if low < high:
         return low, high
     rarer = min(map(len, (positive, negative) if clusters is None else map(set, clusters)))
@@ -71,10 +68,8 @@ def auroc_interval(
 
 def spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
     """Spearman's rank correlation, ties by mean rank; None where one of them does not vary."""
-    import numpy as np
-
     _check_paired(x, y)
-    return _correlation(_ranks(np.asarray(x, float)), _ranks(np.asarray(y, float)))
+    return _correlation(_ranks(_codes(x)), _ranks(_codes(y)))
 
 
 def partial_spearman(x: Sequence[float], y: Sequence[float], given: Sequence[float]) -> float | None:
@@ -83,10 +78,8 @@ def partial_spearman(x: Sequence[float], y: Sequence[float], given: Sequence[flo
 
     "Do score and truth still go together among answers of like length?", as far as ranks are a straight line's worth.
     """
-    import numpy as np
-
     _check_paired(x, y, given)
-    return _partial(*(np.asarray(v, float) for v in (x, y, given)))
+    return _partial(_codes(x), _codes(y), _codes(given))
 
 
 def spearman_interval(
@@ -106,7 +99,7 @@ def spearman_interval(
     import numpy as np
 
     _check_paired(x, y, *(() if given is None else (given,)))
-    columns = [np.asarray(v, float) for v in ((x, y) if given is None else (x, y, given))]
+    columns = [_codes(column) for column in ((x, y) if given is None else (x, y, given))]
 
     def of(indices: Indices) -> float | None:
         chosen = [column[indices] for column in columns]
@@ -130,11 +123,20 @@ def _nearly_perfect(value: float, n: int) -> tuple[float, float]:
     return min(low, value), max(high, value)
 
 
-def _ranks(values: Floats) -> Floats:
+def _codes(values: Sequence[float]) -> Indices:
+    """Each value's place among the different values, from 0."""
     import numpy as np
 
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Floats = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    codes: Indices = np.unique(np.array(values, float), return_inverse=True)[1]
+    return codes
+
+
+def _ranks(codes: Indices) -> Floats:
+    """Ranks from 1, ties by mean rank; by counting, for a resample is ranked thousands of times."""
+    import numpy as np
+
+    counts = np.bincount(codes)
+    ranks: Floats = (np.cumsum(counts) - (counts - 1) / 2)[codes]
     return ranks
 
 
@@ -148,7 +150,7 @@ def _correlation(x: Floats, y: Floats) -> float | None:
     return max(-1.0, min(1.0, float(a @ b) / size)) if size > least else None
 
 
-def _partial(x: Floats, y: Floats, given: Floats) -> float | None:
+def _partial(x: Indices, y: Indices, given: Indices) -> float | None:
     z = _ranks(given)
     z = z - z.mean()
     square = float(z @ z)

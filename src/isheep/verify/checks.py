@@ -10,7 +10,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from isheep.errors import RecipeError
 from isheep.verify import form, wording, words
@@ -133,9 +133,8 @@ def refusal(what: str, mistakes: list[str]) -> RecipeError:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """One instruction asked for: an id and its arguments, known to be possible."""
+class Demand(NamedTuple):
+    """One instruction asked for: an id and its arguments, known to be possible. Made by `demand`."""
 
     id: str
     #: (name, value), in the check's own order.

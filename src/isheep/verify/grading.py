@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from isheep.verify.checks import Demand, demand, problems, refusal
 
@@ -38,6 +39,18 @@ def loose_variants(response: str) -> tuple[str, ...]:
     return tuple(variant for text in (response, *cut) for variant in (text, text.replace("*", "")))
 
 
+#: What may be asked for: a Demand, or an id and its arguments as JSON has them.
+Asked = Demand | Sequence[Any]
+
+
+def demanded(checks: Iterable[Asked]) -> tuple[Demand, ...]:
+    """Each as a Demand. Raises RecipeError naming every mistake."""
+    given = [(wanted[0], dict(wanted[1])) for wanted in checks]
+    if mistakes := [said for wanted in given for said in problems(*wanted)]:
+        raise refusal("the list of checks", mistakes)
+    return tuple(demand(*wanted) for wanted in given)
+
+
 def grade(demands: Iterable[Demand], response: str) -> tuple[Graded, ...]:
     """One grade per demand, in their order."""
     variants = tuple(dict.fromkeys(loose_variants(response)))[1:]
@@ -48,9 +61,13 @@ def grade(demands: Iterable[Demand], response: str) -> tuple[Graded, ...]:
     return tuple(found)
 
 
-def follows(response: str, checks: Iterable[Demand], loose: bool = False) -> bool:
-    """Whether a response follows every demand."""
-    return all(g.loose if loose else g.strict for g in grade(checks, response))
+def follows(response: str, checks: Iterable[Asked], loose: bool = False) -> bool:
+    """Whether a response follows all that is asked: Demands, or pairs of id and arguments.
+
+    A blank response follows nothing, not even an empty list. Raises RecipeError naming every mistake in the pairs.
+    """
+    graded = grade(demanded(checks), response)
+    return bool(response.strip()) and all(g.loose if loose else g.strict for g in graded)
 
 
 def prompt_scores(gradings: Iterable[Sequence[Graded]]) -> dict[str, float]:
@@ -80,14 +97,9 @@ def from_json(text: str) -> tuple[Demand, ...]:
         rows = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise refusal("the list of checks", [f"it is not JSON: {error}"]) from error
-    if not isinstance(rows, list):
+    pairs = isinstance(rows, list) and all(
+        isinstance(row, list) and len(row) == 2 and isinstance(row[1], dict) for row in rows
+    )
+    if not pairs:
         raise refusal("the list of checks", ["it must be a list of [id, arguments]"])
-    mistakes: list[str] = []
-    for number, row in enumerate(rows):
-        if isinstance(row, list) and len(row) == 2 and isinstance(row[1], dict):
-            mistakes += [f"[{number}]: {said}" for said in problems(row[0], row[1])]
-        else:
-            mistakes.append(f"[{number}]: must be [id, arguments], not {row!r}")
-    if mistakes:
-        raise refusal("the list of checks", mistakes)
-    return tuple(demand(id, arguments) for id, arguments in rows)
+    return demanded(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from unicodedata import category
 
 from isheep.verify.arguments import WORD_ENDS, holds
 from isheep.verify.language import is_in
@@ -15,6 +16,9 @@ from isheep.verify.sentences import sentences
 _PARTS = re.compile(
     r"[\s«»“”‘’„`;@#$%&?!*()\[\]{}<>\"\u2012-\u2015]+|\.{2,}|--|''|[:,](?!\d)",
 )
+
+#: Zero-width joiner and non-joiner: they shape words of Persian and Hindi, and part none.
+_JOINERS = "\u200c\u200d"
 
 
 def _occurrences(text: str, word: str) -> int:
@@ -76,8 +80,10 @@ def number_sentences(text: str, num_sentences: int, relation: str) -> bool:
 
 
 def number_words(text: str, num_words: int, relation: str) -> bool:
-    """Less than, or at least, so many words: runs of letters, digits and underscores ("don't" is two)."""
-    return holds(relation, len(re.findall(r"\w+", text)), num_words)
+    """Less than, or at least, so many words: runs of letters, digits, underscores and the marks that combine with
+    them ("don't" is two; vowel signs part no word of Hindi)."""
+    plain = "".join(char for char in text if char not in _JOINERS and not category(char).startswith("M"))
+    return holds(relation, len(re.findall(r"\w+", plain)), num_words)
 
 
 def number_paragraphs(text: str, num_paragraphs: int) -> bool:

@@ -80,14 +80,14 @@ def records(
 def question(benchmark: Benchmark, subject: str, number: int, task: Any, doc: Mapping[str, Any]) -> Question:
     """A document's prompt and reference in words, for whoever looks for them in other texts."""
     text, answer = task.doc_to_text(doc), task.doc_to_target(doc)
-    choices: Any = task.doc_to_choice(doc) if task.config.doc_to_choice is not None else None
-    if (
-        benchmark.name == "winogrande"
-    ):  # `text` is the number of the right option, `answer` the sentence's end
-        text, answer = doc["sentence"], choices[text]
-    elif choices is not None:
-        right = choices.index(answer) if answer in choices else int(answer)
-        answer = _option(doc, right) or choices[right]
+    if benchmark.name == "winogrande":  # for the harness `text` is a number there, `answer` the sentence's end
+        text, answer = doc["sentence"], doc[f"option{doc['answer']}"]
+    elif benchmark.runs_code:
+        answer = doc.get("canonical_solution") or doc.get("code") or ""
+    elif benchmark.name == "ifeval_harness" or (benchmark.name == "squadv2" and not doc["answers"]["text"]):
+        answer = ""  # checks in place of a reference; a passage that does not say
+    elif task.config.doc_to_choice is not None:
+        answer = _option(doc, task.doc_to_choice(doc), answer)
     prompt = document(subject, number)
     first = answer[0] if isinstance(answer, list) and answer else answer
     return Question(f"{benchmark.name}/{prompt}", benchmark.name, prompt, str(text), str(first))
@@ -126,10 +126,12 @@ def _group(benchmark: Benchmark, subject: str, doc: Mapping[str, Any]) -> str:
     return subject
 
 
-def _option(doc: Mapping[str, Any], right: int) -> str:
-    """The text behind a letter, where a task's choices are letters only."""
-    choices = doc.get("choices")
-    texts = choices.get("text") if isinstance(choices, Mapping) else choices
-    if texts is None and "choice1" in doc:
-        texts = [doc[f"choice{n}"] for n in (1, 2, 3, 4)]
-    return str(texts[right]) if texts is not None else ""
+def _option(doc: Mapping[str, Any], choices: Sequence[str], answer: Any) -> str:
+    """The right option's text; where a task's choices are letters only, the text behind the letter."""
+    right = choices.index(answer) if answer in choices else int(answer)
+    options = doc.get("choices")
+    if isinstance(options, Mapping):
+        options = options.get("text")
+    elif options is None and "choice1" in doc:
+        options = [doc[f"choice{n}"] for n in (1, 2, 3, 4)]
+    return str((options or choices)[right])

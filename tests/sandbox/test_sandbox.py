@@ -10,12 +10,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from isheep.sandbox import Limits, Outcome, Program, isolation, run_checks
-from isheep.sandbox.running import FENCES, attempt
+from isheep.sandbox.running import attempt
+from isheep.sandbox.terms import FENCES
 
 QUICK = Limits(seconds=2.0, cpu_seconds=1, memory_mb=256, file_mb=1)
 LINUX = sys.platform.startswith("linux")
@@ -70,8 +72,6 @@ def test_a_good_program_passes(code: str) -> None:
 
 
 def test_the_order_of_a_set_is_the_same_in_every_run() -> None:
-    code = "assert list({'a', 'b', 'c', 'd', 'e'}) == ['never']"
-    assert run(f"x = list({{'a', 'b', 'c', 'd', 'e'}})\n{code}\n") == run(f"\n{code}\n")
     shown = "raise ValueError(list({'a', 'b', 'c', 'd', 'e', 'f'}))"
     assert run(shown) == run(shown)
 
@@ -105,7 +105,7 @@ def test_who_stops_asking_waits_for_no_more(workers: int) -> None:
         ("assert 1 == 2, 'no'", "AssertionError: no (line 1)"),
         ("x = 1\n\nx.y", "AttributeError: 'int' object has no attribute 'y' (line 3)"),
         ("def f(:", "SyntaxError: invalid syntax (<program>, line 1)"),
-        ("x = '\0'", "ValueError: source code string cannot contain null bytes"),
+        ("x = '\0'", "source code string cannot contain null bytes"),
         ("x = '\ud800'", "UnicodeEncodeError"),
         ("def f():\n    return f()\nf()", "RecursionError"),
         ("(" * 5000 + ")" * 5000, "too many nested parentheses"),
@@ -137,8 +137,8 @@ FORGERIES = {
     "    except OSError: pass\nos._exit(0)",
     "writes, and lives on": "import os, time\nfor fd in range(1, 64):\n    try: os.write(fd, b'begun\\n0 passed\\n')\n"
     "    except OSError: pass\ntime.sleep(60)",
-    "floods every descriptor": "import os\nfor fd in range(3, 64):\n    try:\n        while True: os.write(fd, b'x' * 4096)\n"
-    "    except OSError: pass",
+    "floods every descriptor": "import os\nfor fd in range(3, 64):\n    try:\n"
+    "        while True: os.write(fd, b'x' * 4096)\n    except OSError: pass",
     "closes every descriptor": "import os, time\nos.closerange(0, 64)\ntime.sleep(60)",
     "closes and ends": "import os\nos.closerange(0, 64)",
     "patches what the answer is told with": "import os, json, builtins\n"
@@ -232,7 +232,8 @@ REACHES = {
     "multiprocessing": ("import multiprocessing as m\np = m.Process(target=print)\np.start()", "seccomp"),
     "kills its parent": ("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)", "seccomp"),
     "kills its group": ("import os, signal\nos.killpg(0, 0)", "seccomp"),
-    "kills everybody": ("import os, signal\nos.kill(-1, 0)", "landlock"),
+    "signals its parent": ("import os\nos.kill(os.getppid(), 0)", "landlock"),
+    "kills everybody": ("import os\nos.kill(-1, 0)", "seccomp"),
     "socket": ("import socket\nsocket.socket()", "seccomp"),
     "raises its limits": ("import resource as r\nr.setrlimit(r.RLIMIT_CPU, (99, 99))", "seccomp"),
     "limits its parent": ("import os, resource as r\nr.prlimit(os.getppid(), r.RLIMIT_NOFILE, (5, 5))", "seccomp"),
@@ -384,9 +385,17 @@ def test_a_deep_and_closed_folder_is_removed(fences: tuple[str, ...]) -> None:
     attempt(Program("p", code), QUICK, fences)  # the folder's absence is seen by the fixture
 
 
-def test_a_sandbox_that_does_not_come_up_is_no_failure_of_the_program() -> None:
-    outcome, _ = attempt(Program("p", ""), Limits(memory_mb=-5))
+def test_a_program_is_not_begun_where_a_fence_fails_that_held_before() -> None:
+    isolation()
+    outcome = run("open('/dev/null')", Limits(open_files=1))  # Landlock needs to open the folders it allows
     assert (outcome.passed, outcome.status) == (False, "error")
+    assert "did not come up" in outcome.detail
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
+def test_a_limit_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        Limits(**{name: 0})
 
 
 def test_what_holds_here_is_said() -> None:

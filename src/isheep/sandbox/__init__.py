@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from isheep.sandbox.programs import extract_code, humaneval_program, mbpp_program
-from isheep.sandbox.running import (
-    DEFAULT_LIMITS,
-    Isolation,
-    Limits,
-    Outcome,
-    Program,
-    Status,
-    isolation,
-    run_checks,
-)
+from isheep.sandbox.running import isolation, run_checks
+from isheep.sandbox.terms import DEFAULT_LIMITS, Isolation, Limits, Outcome, Program, Status
 
 __all__ = [
     "DEFAULT_LIMITS",

@@ -79,6 +79,8 @@ def _fences(order: dict[str, Any]) -> list[str]:
         held.append("hook")
     for name in ("hook", "kernel", "syscalls", "ctypes", "_ctypes"):  # a program of the same name is another
         sys.modules.pop(name, None)
+    if lacking := [name for name in order["must"] if name not in held]:
+        raise OSError(f"{' and '.join(lacking)} held on this machine before, and not now")
     return held
 
 

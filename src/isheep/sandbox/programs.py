@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 #: A fenced block of Markdown; one that the token limit cut off ends with the text.
 _BLOCK = re.compile(
-    r"^[ \t]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<tag>[\w+.-]*)[^\n]*\n(?P<code>.*?)(?:^[ \t]*(?P=fence)[ \t]*$|\Z)",
+    r"^[ \t]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<tag>[\w+.-]*)[^\n]*\n(?P<code>.*?)(?:(?P<end>^[ \t]*(?P=fence)[ \t\r]*$)|\Z)",
     re.MULTILINE | re.DOTALL,
 )
+#: A fence that ends a block which the prompt has opened.
+_END = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[ \t\r]*$", re.MULTILINE)
 _TAGS = frozenset({"", "py", "py3", "python", "python3"})
 #: Where code without a fence begins, behind words of explanation.
 _CODE = re.compile(r"^(?:from|import|class|def|async def|@)\b|^@", re.MULTILINE)
@@ -22,14 +24,16 @@ _INDENT = "    "
 
 
 def extract_code(text: str, entry_point: str = "") -> str:
-    """The code in an answer: its fenced block if it has one, else the text as it is.
+    """The code in an answer: its fenced block if it has one, else the text up to a lone fence, else the text.
 
     Of several blocks, of those tagged as Python or not at all: the first that defines `entry_point`, else the first. A
-    text without a fence that defines `entry_point` begins at its first import, class, decorator or function.
+    text without a block that defines `entry_point` begins at its first import, class, decorator or function.
     """
-    blocks = [m["code"] for m in _BLOCK.finditer(text) if m["tag"].lower() in _TAGS]
+    found = [m for m in _BLOCK.finditer(text) if m["tag"].lower() in _TAGS and (m["tag"] or m["end"])]
+    blocks = [block["code"] for block in found]
     if blocks:
         return next((code for code in blocks if _defines(code, entry_point)), blocks[0])
+    text = _END.split(text, maxsplit=1)[0]
     if _defines(text, entry_point) and (start := _CODE.search(text)):
         return text[start.start() :]
     return text
@@ -43,10 +47,8 @@ def humaneval_program(prompt: str, completion: str, test: str, entry_point: str)
     top level, as the benchmark's usual stop texts do.
     """
     code = extract_code(completion, entry_point)
-    if _defines(code, entry_point):
-        solution = f"{_line(prompt)}{_INDENT}pass\n{code}"
-    else:
-        solution = prompt + _body(prompt, code)
+    itself = _defines(code, entry_point)
+    solution = f"{_line(prompt)}{_INDENT}pass\n{code}" if itself else prompt + _body(prompt, code)
     return f"{_line(solution)}\n{_line(test)}\ncheck({entry_point})\n"
 
 

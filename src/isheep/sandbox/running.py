@@ -22,14 +22,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO, Literal, cast, get_args
+from typing import IO, cast, get_args
 
 from isheep.errors import BackendError
-
-Status = Literal["passed", "failed", "timeout", "memory", "error"]
-
-#: What can stand around a program, in the order put up. Tests try each alone.
-FENCES = ("namespaces", "disk", "landlock", "seccomp", "hook")
+from isheep.sandbox.terms import DEFAULT_LIMITS, FENCES, Isolation, Limits, Outcome, Program, Status
 
 _INSIDE = Path(__file__).with_name("inside.py")
 #: No user site, no site-packages, no bytecode written, UTF-8, nothing imported from the folder it runs in.
@@ -43,96 +39,34 @@ _ANSWER = 8192
 _MB = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A program to run. It passes when it runs to its end: its tests stand at its end, and raise when they fail."""
-
-    id: str
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one program may use up. The defaults let every HumanEval reference solution pass with room to spare."""
-
-    #: Wall clock, from the start of the process.
-    seconds: float = 10.0
-    #: Processor time.
-    cpu_seconds: int = 5
-    #: Address space.
-    memory_mb: int = 1024
-    #: Largest file; where the kernel lends a small disk also all files together.
-    file_mb: int = 4
-    #: Threads, where the kernel can count them for this program alone.
-    threads: int = 32
-    open_files: int = 64
-
-
-DEFAULT_LIMITS = Limits()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one program ended. `error`: it could not be run, which says nothing about it."""
-
-    id: str
-    passed: bool
-    status: Status
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Isolation:
-    """Which fences this machine's kernel puts up around a program; the audit hook of Python stands everywhere."""
-
-    #: Names among FENCES.
-    held: frozenset[str]
-
-    @property
-    def network(self) -> bool:
-        """Whether the kernel keeps the program off the network."""
-        return bool(self.held & {"namespaces", "seccomp"})
-
-    @property
-    def files(self) -> bool:
-        """Whether the kernel keeps it from changing files outside its folder, and from reading yours."""
-        return "landlock" in self.held
-
-    @property
-    def processes(self) -> bool:
-        """Whether the kernel keeps it from starting, reading or killing other processes."""
-        return "seccomp" in self.held
-
-    def __str__(self) -> str:
-        return "; ".join(
-            f"{what}: {'the kernel' if holds else 'only Python (an audit hook)'}"
-            for what, holds in (
-                ("network", self.network),
-                ("files", self.files),
-                ("processes", self.processes),
-            )
-        )
-
-
 def run_checks(
     programs: Sequence[Program], limits: Limits = DEFAULT_LIMITS, workers: int = 1
 ) -> Iterator[Outcome]:
     """Run each program; outcomes come in the order given, `workers` programs run at a time.
 
-    Never raises for what a program does. Raises BackendError on systems without the processes and limits of POSIX.
+    Never raises for what a program does. Raises BackendError where the sandbox cannot run at all. No program is begun
+    without every fence that `isolation` found.
     """
-    if os.name != "posix":
-        raise BackendError("model-written code cannot be run safely on this system", "use Linux")
+    must = sorted(isolation().held)
+
+    def outcome(program: Program) -> Outcome:
+        return attempt(program, limits, must=must)[0]
+
     if workers <= 1:
-        yield from (_outcome(program, limits) for program in programs)
+        yield from map(outcome, programs)
         return
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(lambda program: _outcome(program, limits), programs)
+        yield from pool.map(outcome, programs)
 
 
 @cache
 def isolation() -> Isolation:
-    """What holds on this machine, found out by putting up the fences around an empty program."""
+    """What holds on this machine, found out by putting up the fences around an empty program.
+
+    Raises BackendError where not even that can be run, or on a system without the processes and limits of POSIX.
+    """
+    if os.name != "posix":
+        raise BackendError("model-written code cannot be run safely on this system", "use Linux")
     outcome, held = attempt(Program("", ""), DEFAULT_LIMITS)
     if not outcome.passed:
         raise BackendError(
@@ -142,14 +76,10 @@ def isolation() -> Isolation:
     return Isolation(frozenset(held))
 
 
-def _outcome(program: Program, limits: Limits) -> Outcome:
-    return attempt(program, limits)[0]
-
-
 def attempt(
-    program: Program, limits: Limits, fences: Sequence[str] = FENCES
+    program: Program, limits: Limits, fences: Sequence[str] = FENCES, must: Sequence[str] = ()
 ) -> tuple[Outcome, tuple[str, ...]]:
-    """Run one program behind these fences: how it ended, and which fences stood."""
+    """Run one program behind these fences: how it ended, and which fences stood. Not begun without those it `must`."""
     with ExitStack() as stack:
         folder = stack.enter_context(_folder())
         token, token_end = map(stack.enter_context, _pipe())
@@ -157,10 +87,11 @@ def attempt(
         secret = secrets.token_hex(16).encode()
         token_end.write(secret)
         order = stack.enter_context(tempfile.TemporaryFile())
-        order.write(_order(program, limits, fences, folder, token.fileno(), answer_end.fileno()))
+        pipes = {"token": token.fileno(), "answer": answer_end.fileno()}
+        order.write(_order(program, limits, fences=fences, must=must, folder=folder, **pipes))
         order.seek(0)
         try:
-            process = _start(folder, order, (token.fileno(), answer_end.fileno()))
+            process = _start(folder, order, tuple(pipes.values()))
         except OSError as error:
             return Outcome(program.id, False, "error", f"could not start a process: {error}"), ()
         answer_end.close()  # so that the pipe ends when the last process that holds its other side does
@@ -168,9 +99,8 @@ def attempt(
     return _judge(program.id, end, secret, limits)
 
 
-def _order(
-    program: Program, limits: Limits, fences: Sequence[str], folder: str, token: int, answer: int
-) -> bytes:
+def _order(program: Program, limits: Limits, **rest: object) -> bytes:
+    """What `inside` reads: its program, its limits in the units of the kernel, and the rest."""
     return json.dumps(
         {
             "code": program.code,
@@ -181,12 +111,9 @@ def _order(
                 "threads": limits.threads,
                 "open": limits.open_files,
             },
-            "fences": list(fences),
-            "folder": folder,
             "here": str(_INSIDE.parent),
             "parent": os.getpid(),
-            "token": token,
-            "answer": answer,
+            **rest,
         }
     ).encode()
 
@@ -209,7 +136,7 @@ def _pipe() -> tuple[IO[bytes], IO[bytes]]:
     return open(reading, "rb", 0), open(writing, "wb", 0)
 
 
-def _start(folder: str, order: IO[bytes], ends: tuple[int, int]) -> subprocess.Popen[bytes]:
+def _start(folder: str, order: IO[bytes], ends: tuple[int, ...]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, *_PYTHON, str(_INSIDE)],
         stdin=order,
@@ -273,8 +200,9 @@ def _judge(id: str, end: _End, secret: bytes, limits: Limits) -> tuple[Outcome, 
     """What became of a program, from what was seen of it."""
     begun, _, answer = end.said.decode("utf-8", "replace").partition("\n")
     word, *held = begun.split(" ")
+    status: Status
     if word != "begun":
-        status, detail = cast(Status, "error"), f"the sandbox did not come up: {answer or end.status}"
+        status, detail = "error", f"the sandbox did not come up: {answer or end.status}"
     else:
         status, detail = _verdict(answer, end, secret.decode(), limits)
     return Outcome(id, status == "passed", status, detail), tuple(name for name in held if name)
@@ -287,7 +215,7 @@ def _verdict(answer: str, end: _End, secret: str, limits: Limits) -> tuple[Statu
         return cast(Status, status), detail
     if end.late:
         return "timeout", f"took more than {limits.seconds:g} s"
-    if end.cpu >= limits.cpu_seconds:
+    if end.status == -signal.SIGXCPU or end.cpu >= limits.cpu_seconds:
         return "timeout", f"used more than {limits.cpu_seconds} s of processor time"
     if answer:
         return "failed", "wrote to the sandbox's own pipe"

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 #: A fenced block of Markdown; one that the token limit cut off ends with the text.
 _BLOCK = re.compile(
-    r"^[ \t]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<tag>[\w+.-]*)[^\n]*\n(?P<code>.*?)(?:(?P<end>^[ \t]*(?P=fence)[ \t\r]*$)|\Z)",
+    r"^[ \t]*(?P<fence>`{3,}|~{3,})[ \t]*(?P<tag>[\w+.-]*)[^\n]*\n"
+    r"(?P<code>.*?)(?:(?P<end>^[ \t]*(?P=fence)[ \t\r]*$)|\Z)",
     re.MULTILINE | re.DOTALL,
 )
 #: A fence that ends a block which the prompt has opened.

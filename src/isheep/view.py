@@ -48,7 +48,7 @@ class _Rate(ProgressColumn):
 
 
 class Live:
-    """Shows the events of a run: a bar for the step at work, a line for each finished one."""
+    """Shows the events of a run: a bar for the step at work, a line for each finished one. `steps` 0: not known."""
 
     def __init__(self, console: Console, steps: int) -> None:
         self.console = console
@@ -108,7 +108,8 @@ class Live:
             self._progress.remove_task(self._bar)
             self._bar = None
         how = "from the store" if event.kind == "cached" else f"{event.seconds:.1f} s"
-        self._line(f"[{self.finished:>{len(str(self.steps))}}/{self.steps}] {event.step:<18} {how}")
+        place = f"{self.finished:>{len(str(self.steps))}}/{self.steps}" if self.steps else f"{self.finished}"
+        self._line(f"[{place}] {event.step:<18} {how}")
 
     def _line(self, text: str) -> None:
         self.console.print(Text(text))
@@ -153,14 +154,14 @@ def terminal(stderr: bool = False) -> Console:
     return console
 
 
-def _table(title: str, show_header: bool = True) -> Table:
+def plain_table(title: str, show_header: bool = True) -> Table:
     heading = Text(title, no_wrap=True, overflow="ignore")
     return Table(title=heading, title_justify="left", box=None, pad_edge=False, show_header=show_header)
 
 
 def plan_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The steps of a plan with what is done and what is still to come."""
-    table = _table("plan")
+    table = plain_table("plan")
     for name, justify in (
         ("step", "left"), ("key", "left"), ("state", "left"),
         ("tokens read", "right"), ("written", "right"), ("disk", "right"),
@@ -195,7 +196,7 @@ def percent(share: float | None) -> str:
 
 def score_table(summary: Mapping[str, Any]) -> Table:
     """Scores by iteration, in percent, with their intervals; below, what stopped the run and what its result is."""
-    table = _table("scores in % (95 % interval)")
+    table = plain_table("scores in % (95 % interval)")
     if summary["verdict"]["outcome"]:
         # Folded by hand: a caption of its own accord is as wide as its table, however narrow that is.
         width = shutil.get_terminal_size((FILE_WIDTH, 24)).columns
@@ -222,7 +223,7 @@ def _score(score: Mapping[str, Any] | None) -> str:
 
 def funnel_table(summary: Mapping[str, Any]) -> Table:
     """What each iteration wrote, answered and kept."""
-    table = _table("funnel")
+    table = plain_table("funnel")
     names = (
         "",
         "candi-\ndates",
@@ -251,7 +252,7 @@ def funnel_table(summary: Mapping[str, Any]) -> Table:
 
 def dropped_table(summary: Mapping[str, Any]) -> Table:
     """Why records were dropped, by iteration."""
-    table = _table("dropped, by reason and iteration")
+    table = plain_table("dropped, by reason and iteration")
     entries = [entry for entry in summary["iterations"] if entry["dropped"]]
     table.add_column("reason")
     for entry in entries:
@@ -269,7 +270,7 @@ def key_value_table(
     title: str, rows: Sequence[tuple[str, str, str]], say: Callable[[str], str] = str
 ) -> Table:
     """Rows of (name, state, remark)."""
-    table = _table(title, show_header=False)
+    table = plain_table(title, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 NONE = "–"
+#: Beginnings of the names of metrics that are no shares of one.
+NO_SHARES = ("grade", "mean_length")
 #: Keeps a number and its unit on one line.
 _GAP = "\u00a0"
 
@@ -84,3 +86,10 @@ def gain(cell: Mapping[str, Any] | None) -> str:
     if cell is None:
         return NONE
     return f"{points(cell['value'])} ({points(cell['ci_low'])} to {points(cell['ci_high'])})"
+
+
+def metric_text(metric: str, value: float, signed: bool = False) -> str:
+    """A score without its unit: a share in percent, a grade or a length as it is; `signed` for a change."""
+    if metric.startswith(NO_SHARES):
+        return f"{value:+.2f}".replace("-", "−") if signed else f"{value:.2f}"
+    return points(value) if signed else f"{100 * value:.1f}"

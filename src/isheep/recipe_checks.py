@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isheep.backends import ENGINES
+from isheep.benchmarks import BENCHMARKS
 
 if TYPE_CHECKING:
     from isheep.recipe import Recipe
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
 
 def impossible(recipe: Recipe) -> list[str]:
     """Every contradiction in a recipe, a sentence each."""
-    return [*_scores(recipe), *_counts(recipe), *_abilities(recipe), *_turns(recipe), *_review(recipe)]
+    return [
+        *_scores(recipe),
+        *_counts(recipe),
+        *_abilities(recipe),
+        *_turns(recipe),
+        *_review(recipe),
+        *_judged(recipe),
+        *_code(recipe),
+    ]
 
 
 def _scores(recipe: Recipe) -> Iterator[str]:
@@ -100,3 +109,30 @@ def _review(recipe: Recipe) -> Iterator[str]:
         yield f"review.on: no evaluation {review.on!r}; declared in evaluate.tasks: {', '.join(tasks)}"
     if review.decoding not in recipe.evaluate.decodings:
         yield f"review.decoding: {review.decoding!r} is not among evaluate.decodings"
+
+
+def _judged(recipe: Recipe) -> Iterator[str]:
+    """Chat that nobody judges, or a judge nobody can find."""
+    judge, chat = recipe.judge, recipe.chat
+    names = [*chat.pairwise, *chat.graded]
+    if not names:
+        return
+    if judge.kind is None:
+        yield (
+            f"judge.kind: nobody judges {', '.join(names)}; set it to 'openai' (a server, with judge.url and "
+            "judge.model), 'engine' (a model on this machine) or 'scripted'"
+        )
+    if judge.kind in ("openai", "engine") and not judge.model:
+        yield f"judge.model: the judge {judge.kind!r} needs a model's name"
+    if judge.kind == "scripted" and judge.script is None:
+        yield "judge.script: the judge 'scripted' needs a policy ('longer', 'first') or a file"
+
+
+def _code(recipe: Recipe) -> Iterator[str]:
+    """Benchmarks that run what the model wrote, where nobody has allowed it."""
+    asked = [name for name in recipe.benchmarks.tasks if name in BENCHMARKS and BENCHMARKS[name].runs_code]
+    if asked and not recipe.runtime.allow_code_execution:
+        yield (
+            f"benchmarks.tasks: {', '.join(asked)} run code that the model wrote; read docs/sandbox.md, then set "
+            "runtime.allow_code_execution to true (`--allow-code-execution`)"
+        )

@@ -44,7 +44,7 @@ def test_version(isheep: Isheep) -> None:
     assert isheep("--version").out == "0.1.0\n"
 
 
-HELP = ("--help", "run --help", "sweep --help", "compare --help")
+HELP = ("--help", "run --help", "sweep --help", "compare --help", "eval --help", "power --help")
 
 
 def imported(folder: Path, words: str) -> set[str]:
@@ -70,7 +70,7 @@ def test_light_verbs_import_nothing_heavy(tmp_path: Path, words: str) -> None:
     assert not found & {"torch", "transformers", "peft", "trl", "datasets", "sklearn", "accelerate", "pandas"}
     if words in HELP:
         ours = {name for name in found if name.startswith("isheep.")}
-        assert ours == {"isheep.cli", "isheep.cli_sweep", "isheep.errors"}
+        assert ours == {"isheep.cli", "isheep.cli_eval", "isheep.cli_sweep", "isheep.errors"}
         assert not found & {"numpy", "yaml", "scipy", "rich"}
 
 

@@ -118,7 +118,10 @@ class Cache:
             if key.encode() not in self._lines:
                 self._look()
             start, length = self._lines.get(key.encode(), (0, 0))
-            return _said(os.pread(self._handle, length, start)) if length else None
+            said = _said(os.pread(self._handle, length, start)) if length else None
+            if said is None:
+                self._lines.pop(key.encode(), None)  # a damaged line; a whole one may follow
+            return said
 
     def put(self, key: str, judge: str, said: Said) -> None:
         """Keep an answer."""

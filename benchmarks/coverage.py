@@ -138,6 +138,16 @@ def clustered_changes(
         yield truth, (found.low, found.high), stats.paired_difference(after.tolist(), before.tolist())[1:]
 
 
+def rare_changes(random: Generator, clusters: int, size: int) -> Iterator[tuple[float, Interval, Interval]]:
+    """One item in a hundred changes, for the better; half of the items as their cluster does."""
+    label, n = names(np.full(clusters, size)), clusters * size
+    before = [0.0] * n
+    while True:
+        u = np.where(random.random(n) < 0.5, np.repeat(random.random(clusters), size), random.random(n))
+        found = stats.clustered_difference((u < 0.01).astype(float).tolist(), before, label)
+        yield 0.01, (found.low, found.high), stats.paired_difference((u < 0.01).tolist(), [False] * n)[1:]
+
+
 def skewed_means(random: Generator, n: int, draws: int) -> Iterator[tuple[float, Interval, Interval]]:
     """Variance of exponential values: a skewed statistic of skewed data, whose truth is 1."""
     while True:
@@ -231,6 +241,13 @@ def intervals(runs: int, draws: int = 1000) -> list[Row]:
             clustered_changes(new(8), 80, 5),
             runs,
             "change of a share, 80 clusters of 5",
+            "clustered_difference",
+            naive,
+        ),
+        coverage(
+            rare_changes(new(14), 100, 5),
+            runs,
+            "1 % change for the better, 100 clusters of 5",
             "clustered_difference",
             naive,
         ),

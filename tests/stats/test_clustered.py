@@ -148,6 +148,28 @@ def test_paired_shares_of_single_items_are_the_exact_ones(pairs: list[tuple[bool
     assert (found.p, found.df) == (mcnemar(after, before), None)
 
 
+def test_paired_shares_of_clusters_are_worth_fewer_items() -> None:
+    # Twenty clusters of three alike items: the error is that of twenty items times 20 / 19, so 60 items are worth 19.
+    names = [str(i // 3) for i in range(60)]
+    after, before = [float(i < 18) for i in range(60)], [float(i >= 54) for i in range(60)]
+    found = clustered_difference(after, before, names)
+    assert found.se == pytest.approx(math.sqrt((8 / 20 - 0.2**2) / 19))
+    # By hand: 18 better and 6 worse of 60 are 5.7 and 1.9 of 19; half an item more in each of the four cells.
+    centre, error = 3.8 / 21, math.sqrt(8.6 - 3.8**2 / 21) / 21
+    half = t_quantile(19) * error
+    assert (found.value, found.df) == (pytest.approx(0.2), 19)
+    assert (found.low, found.high) == pytest.approx((centre - half, centre + half))
+    assert found.p == pytest.approx(2 * student.sf(centre / error, 19))
+
+
+@given(items(-1.0, 0.0, 1.0))
+def test_a_paired_share_is_never_sure(found: Items) -> None:
+    after, before = [max(v, 0.0) for v, _ in found], [max(-v, 0.0) for v, _ in found]
+    difference = clustered_difference(after, before, [c for _, c in found])
+    assert -1 <= difference.low <= difference.value <= difference.high <= 1
+    assert difference.high - difference.low > 0.05
+
+
 @pytest.mark.parametrize("value", [0.0, 0.5])
 def test_differences_that_all_agree_are_as_unsure_as_in_crossed(value: float) -> None:
     names = [str(i // 2) for i in range(24)]

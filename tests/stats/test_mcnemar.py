@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar as oracle
 from statsmodels.stats.multitest import multipletests
@@ -30,6 +30,7 @@ def test_it_refuses_unpaired(after: list[bool], before: list[bool]) -> None:
         mcnemar(after, before)
 
 
+@settings(max_examples=15)  # the oracle takes 50 ms
 @given(st.dictionaries(st.sampled_from("hgfedcba"), st.floats(0, 1), min_size=1))
 def test_a_family_is_adjusted_by_name(family: dict[str, float]) -> None:
     expected = multipletests(list(family.values()), method="holm")[1]

@@ -1,6 +1,6 @@
 """Coverage and false positives in worlds whose truth is known: benchmarks/coverage.py with fewer of them.
 
-Each range is where a sound statistic lies in 400 worlds (100 for what is resampled), and the plain way beside it must
+Each range is where a sound statistic lies in 300 worlds (75 for what is resampled), and the plain way beside it must
 show what was wrong with it: else the world would not tell a right formula from a wrong one.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 COVERAGE = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
-RUNS = 400
+RUNS = 300
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +30,13 @@ def worlds() -> Any:
 
 
 def test_intervals_cover(worlds: Any) -> None:
-    rows = {row.world: row for row in worlds.intervals(RUNS, draws=400)}
+    rows = {row.world: row for row in worlds.intervals(RUNS, draws=300)}
     clustered = [row for row in rows.values() if row.plain == "items as if alone"]
-    assert len(clustered) >= 7
+    assert len(clustered) >= 8
     for row in rows.values():
         resampled = row.ours in ("bca", "auroc_interval", "spearman_interval")
-        low, high = (0.84, 1.0) if resampled else (0.91, 0.985)
+        rare = row.world.startswith("1 %")  # five changes in all: 92 % is what can be had
+        low, high = (0.84, 1.0) if resampled else (0.88 if rare else 0.91, 0.985)
         assert low <= row.rate <= high, row
     for row in clustered:
         assert row.plain_rate < 0.91, row

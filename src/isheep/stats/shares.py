@@ -33,10 +33,15 @@ def paired_difference(after: Sequence[bool], before: Sequence[bool]) -> tuple[fl
     stays honest where few items differ, or all do. Raises ValueError when the lists differ in length or are empty.
     """
     better, worse = _discordant(after, before)
-    n = len(after) + 2
-    centre = (better - worse) / n
-    half = Z95 * math.sqrt((better + worse + 1) - (better - worse) ** 2 / n) / n
+    centre, error = paired_at(better, worse, len(after))
+    half = Z95 * error
     return (better - worse) / len(after), max(-1.0, centre - half), min(1.0, centre + half)
+
+
+def paired_at(better: float, worse: float, n: float) -> tuple[float, float]:
+    """Centre and standard error behind `paired_difference`, from counts that need not be whole."""
+    n += 2
+    return (better - worse) / n, math.sqrt((better + worse + 1) - (better - worse) ** 2 / n) / n
 
 
 def mcnemar(after: Sequence[bool], before: Sequence[bool]) -> float:

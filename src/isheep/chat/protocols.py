@@ -45,10 +45,10 @@ class Asking:
         text = json.dumps(self.messages, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest() if self.messages else ""
 
-    def judgment(self, task: str, judge: str = RULE, text: str = "", value: float | None = None) -> Judgment:
+    def judgment(self, task: str, judge: str = "", text: str = "", value: float | None = None) -> Judgment:
         """The record of its verdict; that of the rule, where there is one."""
         if self.why:
-            text, value = self.why, self.settled
+            judge, text, value = RULE, self.why, self.settled
         return Judgment(
             self.id, task, self.prompt, self.turn, judge, text, value, self.swapped, self.prompt_hash
         )

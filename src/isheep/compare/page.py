@@ -16,8 +16,9 @@ from isheep.compare.words import covered, headline
 from isheep.report.figures import Figure
 from isheep.report.markup import Child, Html, el, join
 from isheep.report.numbers import count
-from isheep.report.page import page_head, table_view
+from isheep.report.page import page_head
 from isheep.report.tables import Table
+from isheep.report.views import table_view
 
 #: The report's look, and what a comparison adds to it.
 STYLES = ("isheep.report", "isheep.compare")

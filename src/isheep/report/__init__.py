@@ -9,6 +9,7 @@ import json
 import os
 from pathlib import Path
 
+from isheep.report.cases import cases
 from isheep.report.markdown import markdown
 from isheep.report.origin import RECIPE_FILE, recipe_yaml
 from isheep.report.page import page
@@ -26,13 +27,14 @@ def write_report(run: Run) -> Path:
     """
     summary = summarize(run)
     samples = {t: sample_records(run, t, run.recipe.report.samples) for t in range(run.recipe.iterations)}
+    corners = {t: cases(run, t) for t in range(run.recipe.iterations)}
     run.folder.mkdir(parents=True, exist_ok=True)
     plain = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     _write(run.folder / "summary.json", plain + "\n")
     _write(run.folder / RECIPE_FILE, recipe_yaml(run))
     _write(run.folder / "report.md", markdown(run, summary, samples))
     target = run.folder / "report.html"
-    _write(target, page(run, summary, samples))
+    _write(target, page(run, summary, samples, corners))
     return target
 
 

@@ -11,25 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from isheep.report import figures, health_view
-from isheep.report.figures import Figure, model_name
+from isheep.report.figures import model_name
 from isheep.report.first_screen import first_screen
 from isheep.report.markup import Child, Html, el, join
 from isheep.report.numbers import duration, short_count
 from isheep.report.origin import RECIPE_FILE, REPRODUCE, finished, provenance_table, recipe_yaml, step_table
 from isheep.report.sample_view import sample_view
+from isheep.report.sections import Corners, evaluation_sections
 from isheep.report.tables import (
-    Marked,
-    Table,
     cost_table,
     dropped_table,
     iteration_table,
     ledger_table,
     score_tables,
 )
+from isheep.report.views import grid, table_view
 from isheep.runs import Run
 
 #: Nothing may be loaded and nothing may run, whatever a model wrote.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+#: The page's look, and what single parts add to it.
+STYLES = ("style.css", "quality.css", "trial.css")
 #: The page stays below this many bytes; sample texts are cut shorter until it does.
 MAX_BYTES = 1_000_000
 _CUTS = (700, 300, 120, 50)
@@ -43,11 +45,11 @@ GUARD_LEADS: Mapping[str, str] = {
 Entry = Mapping[str, Any]
 
 
-def page(run: Run, summary: Entry, samples: Mapping[int, Entry]) -> str:
-    """The whole page. `samples`: by iteration, as `sample_records` gives them."""
+def page(run: Run, summary: Entry, samples: Mapping[int, Entry], corners: Corners) -> str:
+    """The whole page. `samples` and `corners`: by iteration, as `sample_records` and `cases` give them."""
     made = ""
     for limit in _CUTS:
-        made = _page(run, summary, samples, limit)
+        made = _page(run, summary, samples, corners, limit)
         if len(made.encode()) < MAX_BYTES:
             break
     return made
@@ -67,10 +69,12 @@ def page_head(title: str, css: str) -> Html:
     )
 
 
-def _page(run: Run, summary: Entry, samples: Mapping[int, Entry], limit: int) -> str:
-    sections = [(id, title, join(body)) for id, title, body in _sections(run, summary, samples, limit)]
+def _page(run: Run, summary: Entry, samples: Mapping[int, Entry], corners: Corners, limit: int) -> str:
+    sections = [
+        (id, title, join(body)) for id, title, body in _sections(run, summary, samples, corners, limit)
+    ]
     sections = [(id, title, body) for id, title, body in sections if body]
-    css = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
+    css = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in STYLES)
     head = page_head(f"{summary['run']}: isheep report", css)
     links = el("nav", [el("a", title, href=f"#{id}") for id, title, _ in sections], aria_label="Sections")
     body = el(
@@ -78,7 +82,7 @@ def _page(run: Run, summary: Entry, samples: Mapping[int, Entry], limit: int) ->
         _header(run, summary, links),
         el(
             "main",
-            first_screen(summary, _grid(figures.score_figures(summary))),
+            first_screen(summary, grid(figures.score_figures(summary))),
             [el("section", el("h2", title), content, id=id) for id, title, content in sections],
         ),
         _footer(),
@@ -104,7 +108,7 @@ def _header(run: Run, summary: Entry, links: Html) -> Html:
 
 
 def _sections(
-    run: Run, summary: Entry, samples: Mapping[int, Entry], limit: int
+    run: Run, summary: Entry, samples: Mapping[int, Entry], corners: Corners, limit: int
 ) -> Iterable[tuple[str, str, Child]]:
     """(anchor, title, content); one without content is left out."""
     made = [t for t in (dropped_table(summary), cost_table(summary)) if t]
@@ -119,14 +123,14 @@ def _sections(
     if funnels:
         yield "funnel", "Funnel", [
             _lead("From what the model wrote to what is trained on. Grey is what each reason took away."),
-            _grid(funnels, "grid three"),
+            grid(funnels, "grid three"),
             table_view(dropped) if dropped else None,
         ]  # fmt: skip
     guard = health_view.guard_table(summary)
     if guard:
         yield "guard", "Collapse guard", [
             _lead(f"{GUARD_LEADS[summary['guard']]} Dashed: the limit, most of them relative to iteration 0."),
-            _grid(health_view.guard_figures(summary), "grid three"),
+            grid(health_view.guard_figures(summary), "grid three"),
             table_view(guard, captioned=False),
         ]  # fmt: skip
     judge, histograms = health_view.judge_table(summary), list(figures.histogram_figures(summary))
@@ -135,22 +139,23 @@ def _sections(
         yield "judge", "Judge health", [
             _lead("Planted answers are known to be right or not; a judge that does not tell them apart is blind. One "
                   "that gives everything the same score separates nothing."),
-            _grid(health_view.probe_figures(summary), "grid three"),
+            grid(health_view.probe_figures(summary), "grid three"),
             table_view(judge, captioned=False),
-            _grid(histograms, "grid three" if across != 2 else "grid"),
+            grid(histograms, "grid three" if across != 2 else "grid"),
         ]  # fmt: skip
     lengths, duplicates = list(figures.length_figures(summary)), figures.duplicate_figure(summary)
     if lengths or duplicates:
         yield "text", "Lengths and duplicates", [
             _lead("Answers that shrink and tasks that repeat are the first signs of collapse."),
-            _grid([*lengths, *([duplicates] if duplicates else [])], "grid three"),
+            grid([*lengths, *([duplicates] if duplicates else [])], "grid three"),
         ]  # fmt: skip
     plots = [*figures.loss_figures(summary), *figures.cost_figures(summary)]
     if plots:
         yield "training", "Training and cost", [
-            _grid(plots, "grid three"),
+            grid(plots, "grid three"),
             table_view(cost) if cost else None,
         ]  # fmt: skip
+    yield from evaluation_sections(summary, corners, limit)
     spent = ledger_table(summary)
     if spent:
         yield "ledger", "Ledger", [
@@ -187,46 +192,6 @@ def _folded(title: str, *content: Child) -> Html:
 
 def _lead(text: str) -> Html:
     return el("p", text, cls="lead")
-
-
-def _grid(made: Iterable[Figure], cls: str = "grid") -> Html:
-    shown = [
-        el("figure", el("h3", f.title), f.plot, el("figcaption", f.note) if f.note else None) for f in made
-    ]
-    return el("div", shown, cls=cls) if shown else Html("")
-
-
-def table_view(table: Table, captioned: bool = True) -> Html:
-    """A table in a box that scrolls sideways by itself, so the page never does."""
-    heads = el("tr", [el("th", name, scope="col", cls=_look(name)) for name in table.columns])
-    rows = [
-        el(
-            "tr",
-            el("th", row[0], scope="row"),
-            [_cell(name, text) for name, text in zip(table.columns[1:], row[1:], strict=True)],
-        )
-        for row in table.rows
-    ]
-    return el(
-        "div",
-        el(
-            "table",
-            el("caption", table.caption) if captioned else None,
-            el("thead", heads),
-            el("tbody", rows),
-            cls="numeric" if table.numeric else None,
-        ),
-        cls="scroll", tabindex=0, role="region", aria_label=table.caption,
-    )  # fmt: skip
-
-
-def _cell(column: str, text: str) -> Html:
-    return el("td", text, cls=text.look if isinstance(text, Marked) else _look(column))
-
-
-def _look(column: str) -> str | None:
-    """The one column of words among the figures."""
-    return "words" if column == "meaning" else None
 
 
 def _footer() -> Html:

@@ -15,7 +15,9 @@ from isheep.records import Decision, Instruction, ModelRef, Pair, Preference, R,
 from isheep.report.answers import lengths, turns
 from isheep.report.health import judge_health, probed, result, reviewed
 from isheep.report.ledger import ledger
+from isheep.report.quality import quality
 from isheep.report.scored import scored
+from isheep.report.trial import trial
 from isheep.report.verdict import verdict, warnings
 from isheep.runs import Run
 from isheep.stages.assessment import SCALES
@@ -49,6 +51,8 @@ def summarize(run: Run) -> dict[str, Any]:
             "tokens": sum(sum(i["tokens"].values()) for i in iterations),
         },
         "ledger": ledger(run).as_dict(),
+        "trial": trial(run),
+        "quality": quality(run),
     }
     return {**made, "verdict": verdict(made), "warnings": warnings(made)}
 

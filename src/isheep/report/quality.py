@@ -28,6 +28,9 @@ from isheep.text.words import word_count
 #: A set of fewer pairs, or texts with fewer n-grams, has no figure that needs equal size, and does not pull the size of
 #: all others down to its own. Ours: below these, one text more or less moves every figure by several points.
 LEAST_PAIRS, LEAST_NGRAMS = 10, 50
+#: Copies are looked for among at most so many pairs: the time taken grows with the square, and a share of 1,000 pairs is
+#: known to 3 points (95 %).
+MOST_COMPARED = 1_000
 #: Verbs and their nouns that are counted by name: as many as a ring of labels can hold. Self-Instruct's figure has 20
 #: and 4. A verb that is among the first in any iteration is counted in all.
 VERBS, NOUNS = 12, 4
@@ -63,7 +66,7 @@ class Texts:
 
 
 def quality(run: Run) -> dict[str, Any]:
-    """`measured` for every iteration that has answers, finished or not."""
+    """`measured` for every iteration that has answers, finished or not. About 7 s of CPU time for 10,000 answers."""
     from isheep.report.summary import pairs_of  # here, as the summary is what asks for this
 
     pairs = {t: found for t in range(run.recipe.iterations) if (found := pairs_of(run, t))}
@@ -75,8 +78,8 @@ def quality(run: Run) -> dict[str, Any]:
 def measured(
     pairs: Mapping[int, Sequence[Pair]], decisions: Mapping[int, Sequence[Decision]], seed: int
 ) -> dict[str, Any]:
-    """`size` (pairs) and `budgets` ("instructions/2" -> n-grams) that sets are compared at, None and {} where nothing
-    can be; and `iterations`, a list of entries.
+    """What sets are compared at: `size` (tasks) and `copies_size` (pairs, at most MOST_COMPARED), None where nothing
+    can be, and `budgets` ("instructions/2" -> n-grams); and `iterations`, a list of entries.
 
     An entry has `iteration`, `kept_share` (value, n, and its 95 % Wilson interval), and `all` and `kept`, each None
     (not filtered yet) or a set: `pairs`; `scores` by scale and `words` by part (quartiles, mean); `distinct` by
@@ -88,6 +91,7 @@ def measured(
     kinds = {at: Counter(verb_and_noun(p.instruction) for p in texts.pairs) for at, texts in sets.items()}
     shown = _shown(list(kinds.values()))
     size = min((len(s.pairs) for s in sets.values() if len(s.pairs) >= LEAST_PAIRS), default=None)
+    copies_size = None if size is None else min(size, MOST_COMPARED)
     totals = {at: _totals(texts) for at, texts in sets.items()}
     budgets = _budgets(list(totals.values()))
 
@@ -102,7 +106,7 @@ def measured(
             "words": {name: quartiles([word_count(x) for x in found]) for name, found in parts.items()},
             "distinct": _distinct(parts, totals[t, group], budgets),
             "likeness": {name: diversity.self_similarity(found, seed) for name, found in parts.items()},
-            "near_duplicates": _near_duplicates(texts, sets.get((t - 1, group)), size),
+            "near_duplicates": _near_duplicates(texts, sets.get((t - 1, group)), copies_size),
             "spread": _spread(texts, size),
             "verbs": _verbs(kinds[t, group], shown),
         }
@@ -115,7 +119,7 @@ def measured(
         }
         for t in sorted(pairs)
     ]
-    return {"size": size, "budgets": budgets, "iterations": entries}
+    return {"size": size, "copies_size": copies_size, "budgets": budgets, "iterations": entries}
 
 
 def _share(decisions: Sequence[Decision]) -> dict[str, Any] | None:

@@ -46,7 +46,7 @@ def _size_words(found: Entry) -> str:
         return f"{said} No set has {LEAST_PAIRS} pairs: too few to compare how varied they are."
     return (
         f"{said} What grows or shrinks with the number of texts alone is taken at one size in all columns (in "
-        f"brackets: {count(found['size'])} pairs, as in the smallest set), so that they can be compared."
+        f"brackets; the smallest set has {count(found['size'])} pairs), so that they can be compared."
     )
 
 
@@ -81,10 +81,10 @@ def _lines(found: Entry) -> Iterator[tuple[str, Read, Callable[[Any], str]]]:
             yield f"distinct {gram}, {name}s (of {budget})", read_at("distinct", part, n), percent
     for part, name in PARTS.items():
         yield f"likeness of two {name}s", read_at("likeness", part), fixed
-    size = count(found["size"])
+    size = count(found["copies_size"])
     yield f"duplicates (of {size})", read_at("near_duplicates", "within"), percent
     yield f"duplicates of before (of {size})", read_at("near_duplicates", "before"), percent
-    yield f"kinds of task (of {size})", read_at("spread"), lambda value: fixed(value, 1)
+    yield f"kinds of task (of {count(found['size'])})", read_at("spread"), lambda value: fixed(value, 1)
 
 
 def read_at(*path: str) -> Read:
@@ -147,6 +147,7 @@ def _single(found: Entry) -> Iterator[tuple[str, str, Read, Show, str]]:
     for part, name in PARTS.items():
         note = "Mean ROUGE-L F1 of random pairs: 0 nothing in common, 1 equal."
         yield f"likeness-{part}", f"Likeness of two {name}s", read_at("likeness", part), _plain, note
+    size = count(found["copies_size"])
     note = f"Pairs close to another (ROUGE-L F1 above {DEFAULT_THRESHOLD:g}), of {size}."
     yield "within", "Duplicates", read_at("near_duplicates", "within"), _percent, note
     title, note = "Duplicates of the iteration before", f"{size} pairs against as many."

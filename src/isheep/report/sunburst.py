@@ -17,7 +17,7 @@ from isheep.report.numbers import count, percent
 from isheep.report.svg import image, label, style
 
 #: Width and height of the image, and the radii of hole, first and second ring, in pixels.
-SIDE, HOLE, MIDDLE, RIM = 420.0, 44.0, 126.0, 208.0
+SIDE, HOLE, MIDDLE, RIM = 440.0, 42.0, 132.0, 218.0
 #: From the top of the highest to the foot of the lowest letter, at the largest size the page gives to letters (13.5
 #: pixels, on small screens).
 LINE = 13.5
@@ -180,7 +180,7 @@ def _path(wedge: Wedge, cls: str, hover: str) -> Html:
 def _label(wedge: Wedge, text: str, cls: str) -> list[Html]:
     """The text in its wedge: upright if that fits, or along the radius, or cut, or not at all."""
     angle = wedge.angle
-    along = angle - math.pi / 2 if angle <= math.pi else angle + math.pi / 2  # never upside down
+    along = angle - (0.5 if angle <= math.pi else 1.5) * math.pi  # never upside down
     for short in _shorter(visible(text)):
         width = text_width(short)
         middle, far = (wedge.inner + wedge.outer) / 2, wedge.outer - 2 * MARGIN - width / 2

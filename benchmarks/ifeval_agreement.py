@@ -30,6 +30,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from isheep.verify import CHECKS, check, loose_variants
+from isheep.verify.checks import NEED_LANGUAGE
 from isheep.verify.form import ANSWERS
 from isheep.verify.ifeval import grade, read_ifeval
 from isheep.verify.language import detect
@@ -243,10 +244,11 @@ def reference() -> Callable[[str, str, Args], bool | None]:
 
 # ---------------------------------------------------------------- why they differ
 
-LETTER, PATTERN, LANGUAGE, DEEP, CONTRACTION = (
+LETTER, PATTERN, LANGUAGE, CAPITALS, DEEP, CONTRACTION = (
     "not a letter from a to z",
     "a word with marks, read as a regular expression",
     "no language to be told",
+    "capitals, whose language langdetect does not see",
     "JSON nested too deep: the reference crashes",
     "contraction",
 )
@@ -284,8 +286,11 @@ def why(id: str, response: str, given: Args) -> str:
         return PATTERN if marked else ""
     if id == "keywords:letter_frequency":
         return "" if re.fullmatch("[a-zA-Z]", given["letter"]) else LETTER
-    if id in ("language:response_language", "change_case:english_capital", "change_case:english_lowercase"):
-        return "" if detect(response) else LANGUAGE
+    if id in NEED_LANGUAGE:
+        seen = detect(response)
+        if seen and id == "change_case:english_capital":
+            return CAPITALS if (seen == "en") != (detect(response.lower()) == "en") else ""
+        return "" if seen else LANGUAGE
     if id == "detectable_format:json_format":
         return DEEP if response.count("[") + response.count("{") > 500 else ""
     return ""

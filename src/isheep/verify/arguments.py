@@ -80,11 +80,9 @@ def _word(value: object) -> str:
 
 
 def _language(value: object) -> str:
-    return (
-        ""
-        if value in LANGUAGES
-        else f"must be a language code such as {', '.join([*LANGUAGES][:6])}, not {value!r}"
-    )
+    if isinstance(value, str) and value in LANGUAGES:
+        return ""
+    return f"must be a language code such as {', '.join([*LANGUAGES][:6])}, not {value!r}"
 
 
 COUNT = Argument("whole number, 1 or more", _count)

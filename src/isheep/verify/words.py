@@ -122,11 +122,13 @@ def capital_word_frequency(text: str, capital_frequency: int, capital_relation: 
 
 
 def english_capital(text: str) -> bool:
-    """English (as langdetect sees it) without a small letter.
+    """English (as langdetect sees it in small letters) without a small letter.
 
-    Differs: a text whose language cannot be told fails; for the reference it follows.
+    Differs: langdetect skips the inner letters of words in capitals, so to the reference a plain English sentence or
+    two may seem another language; here it is shown small letters. And a text whose language cannot be told fails; for
+    the reference it follows.
     """
-    return text.isupper() and is_in(text, "en")
+    return text.isupper() and is_in(text.lower(), "en")
 
 
 def english_lowercase(text: str) -> bool:

@@ -47,7 +47,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
 
 
 def fake(cache: Path | None = None, model: ModelSpec | None = None) -> EngineJudge:
-    spec = JudgeSpec("sheepdog", spec=model or ModelSpec("any"))
+    spec = JudgeSpec("base", spec=model or ModelSpec("any", name="sheepdog"))
     return EngineJudge(spec, Runtime(cache=cache), "fake")
 
 

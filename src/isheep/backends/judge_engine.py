@@ -28,7 +28,7 @@ class EngineJudge:
 
     def __init__(self, spec: JudgeSpec, runtime: Runtime, engine: str = "hf") -> None:
         model = spec.spec or ModelSpec(model_path(spec.model), name=spec.model)
-        self.name = model.name or spec.model or model.base
+        self.name = model.name or model.base
         self._engine = open_engine(engine, model, runtime)
         self.device_name = self._engine.device_name
         self.parameters: int | None = self._engine.parameters

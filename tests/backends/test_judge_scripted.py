@@ -11,7 +11,10 @@ import pytest
 from isheep.backends.base import Runtime
 from isheep.backends.judge_scripted import POLICIES, ScriptedJudge
 from isheep.backends.outside import JudgeReply, JudgeRequest, JudgeSpec
+from isheep.chat.verdicts import parse_choice, parse_grade
 from isheep.errors import RecipeError
+from isheep.files import PACKAGE
+from isheep.text.prompts import fill
 
 OURS = "Two answers.\n===== what A answered =====\n{a}\n===== what B answered =====\n{b}\n===== end =====\n"
 VERDICT = OURS + "Then write exactly one of these:\nVerdict: A\nVerdict: B"
@@ -56,6 +59,24 @@ def test_grades_grow_with_length(prompt: str, form: str) -> None:
     grades = [say("longer", prompt.format(a=text, b="")).text for text in (SHORT, LONG, LONG * 9)]
     assert [grade.split()[-1] for grade in grades] == [form.split()[-1].format(n) for n in (1, 5, 10)]
     assert say("first", prompt.format(a=SHORT, b="")).text.endswith(form.format(10))
+
+
+def test_the_shipped_prompts_get_verdicts_that_are_read() -> None:
+    def shown(name: str, a: str, b: str) -> str:
+        template = (PACKAGE / "prompts" / "chat" / "isheep" / f"{name}.txt").read_text(encoding="utf-8")
+        parts = {"answers_a": a, "answers_b": b, "conversation": a, "requests": "Why?", "reference": ""}
+        return fill(template, **parts)
+
+    for a, b, winner in ((SHORT, LONG, 0.0), (LONG, SHORT, 1.0)):
+        assert parse_choice(say("longer", shown("pairwise", a, b)).text) == winner
+        assert parse_choice(say("first", shown("pairwise", a, b)).text) == 1.0
+        assert say("longer", shown("label", a, b)).text == ("A" if winner else "B")
+    assert parse_choice(say("garbage", shown("pairwise", SHORT, LONG)).text) is None
+    short, long = (parse_grade(say("longer", shown("graded", text, "")).text) for text in (SHORT, LONG))
+    assert short is not None
+    assert long is not None
+    assert short < long
+    assert parse_grade(say("garbage", shown("graded", SHORT, "")).text) is None
 
 
 def test_a_file_says_what_it_says(tmp_path: Path) -> None:

@@ -16,15 +16,16 @@ from typing import Any
 import pytest
 
 import isheep.sandbox as sandbox
-from benchmark_rows import ASKED, ROWS, write_all, write_rows
+from benchmark_rows import ASKED, ROWS, write_all, write_rows, write_snapshots
 from isheep.backends import lm_eval as adapter
-from isheep.backends import open_examiner
-from isheep.backends.base import ModelSpec, Runtime
+from isheep.backends import open_engine, open_examiner
+from isheep.backends.base import ModelSpec, Request, Runtime, Sampling
 from isheep.backends.outside import Examination, Examiner
 from isheep.benchmarks import BENCHMARKS
 from isheep.errors import BackendError, RecipeError
 from isheep.files import LAMB_MODEL
 from isheep.records import Item, Question, Reply
+from isheep.text.prompts import LAYOUTS
 from tiny_models import make_model
 
 RUNTIME = Runtime(batch_size=4, device="cpu", threads=1, allow_code_execution=True)
@@ -34,7 +35,7 @@ ALL = tuple(BENCHMARKS)
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examiner")
-    write_all(folder / "data")
+    write_snapshots(write_all(folder / "data"))
     make_model(folder / "model", context=512)
     return folder
 
@@ -246,18 +247,26 @@ def test_lamb_with_an_adapter_and_a_limit(place: Path, tmp_path: Path) -> None:
     with torch.no_grad():
         for name, weights in model.named_parameters():
             if "lora_B" in name:
-                weights.normal_(0, 0.3)
+                weights.normal_()
     model.save_pretrained(tmp_path / "adapter")
-    what = Examination(("triviaqa", "humaneval", "arc_easy"), place / "data", limit=1, layout="auto")
-    found = {}
-    for adapter_folder in (None, str(tmp_path / "adapter")):
-        examiner = open_examiner("lm_eval", ModelSpec(str(LAMB_MODEL), adapter=adapter_folder), RUNTIME)
-        records = list(examiner.examine(what, tmp_path / "work", lambda done, total: None))
-        found[adapter_folder] = {r.id: r.text for r in records if isinstance(r, Reply)}
-        assert {i.prompt for i in items(records)} == {"0"}
-    base, tuned = found.values()
-    assert base.keys() == tuned.keys() == {"triviaqa/0", "humaneval/0"}
-    assert base != tuned
+    what = Examination(("triviaqa", "humaneval", "arc_easy"), place / "data", limit=1, layout="question")
+    tuned = ModelSpec(str(LAMB_MODEL), adapter=str(tmp_path / "adapter"))
+    records = list(
+        open_examiner("lm_eval", tuned, RUNTIME).examine(what, tmp_path / "work", lambda done, total: None)
+    )
+    assert {i.prompt for i in items(records)} == {"0"}
+    replies = {r.id: r for r in records if isinstance(r, Reply)}
+    assert replies.keys() == {"triviaqa/0", "humaneval/0"}
+    # the same question to our own engine, with and without the adapter
+    layout = LAYOUTS["question"]
+    asked = f"Question: {ROWS['triviaqa'][0]['question']}?\nAnswer:"
+    sampling = Sampling(128, 0.0, stops=("\n", ".", ",", *layout.stop_texts))
+    said = []
+    for spec in (tuned, ModelSpec(str(LAMB_MODEL))):
+        engine = open_engine("hf", spec, RUNTIME)
+        said.extend(engine.generate([Request("q", layout.prompt(asked), sampling)]))
+    assert replies["triviaqa/0"].text == said[0].text != said[1].text
+    assert replies["triviaqa/0"].prompt_tokens == said[0].prompt_tokens
 
 
 def test_questions_come_without_a_model(place: Path) -> None:

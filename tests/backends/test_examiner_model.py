@@ -20,6 +20,7 @@ from isheep.backends.base import ModelSpec, Runtime
 from isheep.backends.lm_eval_model import Careful, Journal, batches, vllm_arguments
 from isheep.errors import BackendError
 from isheep.text.prompts import LAYOUTS
+from tiny_models import make_model
 
 
 @dataclass
@@ -156,6 +157,35 @@ def test_conversations_are_laid_out_and_remembered_without_layout(tmp_path: Path
     ((context, options),) = chat.seen[0]
     assert context == text.rstrip(" ")
     assert options["until"] == ["\n", *layout.stop_texts]
+
+
+@pytest.mark.parametrize("pad", ["<|pad|>", "<|end|>"])
+def test_what_is_written_is_what_the_harness_itself_writes(tmp_path: Path, pad: str) -> None:
+    """Rows end on their own here, where the harness goes on until all have met one stop text; the texts are equal."""
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    spec = ModelSpec(str(make_model(tmp_path / "model", pad=pad, scale=0.6)))
+    ours: Any = lm_eval_model.HFModel(spec, Runtime(batch_size=3, device="cpu", threads=1), "")
+    ours.prepare(Journal(tmp_path / "a.jsonl"), lambda done, of: None, (" ", "\n\n"))
+    theirs = HFLM(pretrained=ours.model, tokenizer=ours.tokenizer, batch_size=3)
+    options = {"until": ["a", "he", "1"], "do_sample": False, "max_gen_toks": 12}
+    prompts = [
+        "The sheep",
+        "One, two",
+        "Question: hot?",
+        "x" * 30,
+        "Rate it:",
+        "wool and more wool",
+        "1. Task",
+    ]
+    requests = [Instance("generate_until", {}, (p, dict(options)), 0) for p in prompts]
+    texts = ours.generate_until(requests)
+    assert texts == theirs.generate_until(requests)
+    counts = [ours.counts(request) for request in requests]
+    assert [count[0] for count in counts] == [len(ours.tokenizer(p)["input_ids"]) for p in prompts]
+    assert {ended for _, _, ended in counts} == {True, False}
+    assert all(written <= 12 and (ended or written == 12) for _, written, ended in counts)
 
 
 def test_vllm_is_opened_with_arguments_it_has(tmp_path: Path) -> None:

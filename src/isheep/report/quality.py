@@ -28,7 +28,7 @@ from isheep.text.words import word_count
 #: A set of fewer pairs, or texts with fewer n-grams, has no figure that needs equal size, and does not pull the size of
 #: all others down to its own. Ours: below these, one text more or less moves every figure by several points.
 LEAST_PAIRS, LEAST_NGRAMS = 10, 50
-#: Copies are looked for among at most so many pairs: the time taken grows with the square, and a share of 1,000 pairs is
+#: Copies are looked for among at most so many pairs: the time taken grows with the square, and a share among 1,000 is
 #: known to 3 points (95 %).
 MOST_COMPARED = 1_000
 #: Verbs and their nouns that are counted by name: as many as a ring of labels can hold. Self-Instruct's figure has 20

@@ -25,6 +25,8 @@ from isheep.verify import follows, from_json
 #: Of more generated pairs than this a part is tried, whole questions drawn by the hash of their words: an AUROC on so
 #: many is known to within 0.03, and a report should not take minutes.
 MOST_PAIRS = 2000
+#: The exam's sources of truth: accepted answers, and constraints checked by a program.
+SOURCES = ("tests", "constraints")
 Truth = Callable[[str, str, str], bool | None]
 Sources = dict[str, dict[str, Case]]
 
@@ -45,7 +47,8 @@ def grade(constraint: Constraint, pair: Pair) -> bool:
 def trial(run: Run) -> dict[str, Any] | None:
     """Everything the report says of the self-assessment; None where no scored answer has a known truth.
 
-    - `headline`: `look` and `text`; `sentences`: what the figures amount to.
+    - `headline`: `answer` (to "does it know what it knows?"), `look` and `text`.
+    - `sentences`: what the figures amount to.
     - `questions`: how many the exam has, by source ("tests", "constraints").
     - `models`: by model `iteration`, `sources`: the figures of `trial.separation` over its scores of its own exam
       answers, and of the pairs it wrote ("generated": with `judged_by`, `of` (pairs with a known truth) and `filter`,
@@ -64,8 +67,7 @@ def trial(run: Run) -> dict[str, Any] | None:
         "drift": list(_drifts(exam)),
         "self_preference": list(_preferences(exam)),
     }
-    look, text = headline(made)
-    return {"headline": {"look": look, "text": text}, "sentences": judgement(made), **made}
+    return {"headline": headline(made), "sentences": judgement(made), **made}
 
 
 def _sources(exam: _Exam, t: int) -> dict[str, Any]:
@@ -110,17 +112,17 @@ class _Exam:
 
     def cases(self, name: str, *, judge: int, author: int) -> Sources:
         """What step `name` of M_`judge` made of M_`author`'s answers, by source and question."""
-        scores, made = self.scores[name].get(judge), Sources()
+        scores, made = self.scores[name].get(judge), Sources((source, {}) for source in SOURCES)
         if scores is None:
-            return made
+            return {}
         for id, right in self.right.get(author, {}).items():
             case = Case(scores.get(id), right, len(self.answers[author][id].response), id)
-            made.setdefault(_source(self.graded[id]), {})[id] = case
-        return made
+            made[_source(self.graded[id])][id] = case
+        return {source: cases for source, cases in made.items() if cases}
 
 
 def _source(constraint: Constraint) -> str:
-    return "tests" if constraint.answers else "constraints"
+    return SOURCES[not constraint.answers]
 
 
 def _drifts(exam: _Exam) -> Iterator[dict[str, Any]]:

@@ -14,9 +14,6 @@ from isheep.trial.words import finding, span
 
 Entry = Mapping[str, Any]
 
-#: What the trial's answer looks like -> what its pill says.
-PILLS: Mapping[str, str] = {"good": "Yes", "warn": "In part", "bad": "No", "calm": "Not known"}
-
 
 def trial_section(summary: Entry) -> Iterator[Html | Figure | Table]:
     """The headline, the table by model and source, plots for a grid of three, further tables, and what it all says.
@@ -25,7 +22,7 @@ def trial_section(summary: Entry) -> Iterator[Html | Figure | Table]:
     if not found:
         return
     head = found["headline"]
-    yield el("p", join([el("span", PILLS[head["look"]], cls=f"pill {head['look']}"), head["text"]], " "))
+    yield el("p", join([el("span", head["answer"], cls=f"pill {head['look']}"), head["text"]], " "))
     yield from trial_tables(summary)[:1]
     yield from trial_figures(summary)
     yield from trial_tables(summary)[1:]

@@ -21,6 +21,8 @@ Statistic = Callable[[Array], Array]
 #: A figure as the report's summary has it: `value`, `n`, `ci_low`, `ci_high`.
 Cell = dict[str, Any]
 
+#: Scores run from 1 to 10 (paper).
+SCALE = (1.0, 10.0)
 #: Resamples behind an interval.
 RESAMPLES = 1000
 #: Groups of clusters left out in turn for the interval's skewness.
@@ -51,7 +53,8 @@ class Columns:
 
     @classmethod
     def of(cls, cases: Sequence[Case]) -> Columns:
-        read = [(case.score, case) for case in cases if case.score is not None]
+        # An expected score is a sum of products: what stands at 10.000000000000002 is a 10.
+        read = [(min(max(case.score, SCALE[0]), SCALE[1]), case) for case in cases if case.score is not None]
         return cls(
             np.array([score for score, _ in read], dtype=float),
             np.array([case.right for _, case in read], dtype=float),

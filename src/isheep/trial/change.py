@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from isheep.stats import clustered_difference
-from isheep.trial.cases import Case, Cell, Columns, auroc, estimates, spearman
-from isheep.trial.separation import LEAST, SCALE, TOP, mean_cell, missing, widened
+from isheep.trial.cases import SCALE, Case, Cell, Columns, auroc, estimates, spearman
+from isheep.trial.separation import LEAST, TOP, mean_cell, missing, widened
 
 #: The most a difference of two differences of scores can be, either way.
 _REACH = 2 * (SCALE[1] - SCALE[0])

@@ -13,7 +13,7 @@ import numpy as np
 
 from isheep.stats import auroc_interval, clustered_mean
 from isheep.stats.calibration import calibrated
-from isheep.trial.cases import Array, Case, Cell, Columns, auroc, estimates, partial_spearman, spearman
+from isheep.trial.cases import SCALE, Array, Case, Cell, Columns, auroc, estimates, partial_spearman, spearman
 from isheep.trial.curve import area, curve
 
 #: Fewer right or fewer wrong answers (or questions) than this, and nothing is said of a judge's skill: the interval
@@ -23,8 +23,6 @@ LEAST = 10
 LEAST_CALIBRATED = 40
 #: Scores from here on count as the top one, as in the histograms: expected scores are rounded.
 TOP = 9.5
-#: Scores run from 1 to 10 (paper).
-SCALE = (1.0, 10.0)
 #: What is computed only where something can be told apart.
 SKILLS = ("auroc", "spearman", "partial", "with_length", "length_auroc", "curve", "calibration")
 

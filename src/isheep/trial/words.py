@@ -20,6 +20,8 @@ UNREADABLE = 0.5
 
 #: A rank correlation below this is next to nothing.
 NOTHING = 0.1
+#: One above this is as good as perfect.
+ALL = 0.999
 
 #: source -> what its answers are called.
 SOURCES: Mapping[str, str] = {
@@ -71,17 +73,8 @@ def _told(figures: Entry, cell: Entry) -> Finding:
             return Finding("blind", "bad", text)
         text = f"Its scores are not shown to tell right from wrong: {shown} includes 0.5, which is chance"
         return Finding("unproven", "bad", f"{text}{_by_length(figures)}.")
-    if _only_length(figures):
-        partial = figures["partial"]
-        sure = "is" if partial is None or partial["value"] < NOTHING else "may be"
-        rest = (
-            f"their rank correlation with the truth is {span(partial)}"
-            if partial
-            else "nothing is left of them"
-        )
-        alone = span(figures["length_auroc"])
-        text = f"What tells {sure} length: {shown}, but at equal length {rest}; length alone has an AUROC of {alone}."
-        return Finding("length", "bad", text)
+    if _by_length_alone(figures):
+        return _length(figures, shown)
     top = (
         f", though {100 * figures['top']:.0f} % of its scores are the top one"
         if figures["top"] > SATURATED
@@ -92,11 +85,27 @@ def _told(figures: Entry, cell: Entry) -> Finding:
     return Finding("good", "warn" if top else "good", f"Its scores tell right from wrong: {shown}{top}.")
 
 
-def _only_length(figures: Entry) -> bool:
+def _by_length_alone(figures: Entry) -> bool:
     """Whether nothing is shown to be left of the judge's skill among answers of like length, and length does tell."""
     partial, alone = figures["partial"], figures["length_auroc"]
     tells = bool(alone) and not alone["ci_low"] <= 0.5 <= alone["ci_high"]
     return tells and (partial is None or partial["ci_low"] <= 0)
+
+
+def _length(figures: Entry, shown: str) -> Finding:
+    partial, alone = figures["partial"], f"length alone has an AUROC of {span(figures['length_auroc'])}"
+    if partial is None and abs(figures["with_length"]["value"]) < ALL:
+        text = (
+            f"Skill cannot be told from length here, as the length decides what is right: {shown}; {alone}."
+        )
+        return Finding("length", "warn", text)
+    if partial is None:
+        return Finding(
+            "length", "bad", f"What tells is length: {shown}, but the scores are the length; {alone}."
+        )
+    sure, look = ("is", "bad") if partial["value"] < NOTHING else ("may be", "warn")
+    rest = f"at equal length their rank correlation with the truth is {span(partial)}"
+    return Finding("length", look, f"What tells {sure} length: {shown}, but {rest}; {alone}.")
 
 
 def _by_length(figures: Entry) -> str:
@@ -196,36 +205,27 @@ def _preferences(trial: Entry) -> Iterator[str]:
             yield f"No self-preference of M{t} is shown: {figures}."
 
 
-def headline(trial: Entry) -> tuple[str, str]:
-    """(look, sentence) for the whole run: the answer to "does this model know what it knows?"."""
+def headline(trial: Entry) -> dict[str, str]:
+    """Does this model know what it knows? `answer` in a word or two, its `look`, and `text`, a sentence."""
     found = [
-        (model["iteration"], source, finding(figures))
+        (f"M{model['iteration']} on {SOURCES.get(source, source)}", finding(figures))
         for model in trial["models"]
         for source, figures in model["sources"].items()
     ]
-    known = [(t, source, f) for t, source, f in found if f.status != "unknown"]
+    known = [(name, told) for name, told in found if told.status != "unknown"]
     if not known:
-        return "calm", "Not known: no judge of this run has scored enough answers with a known truth."
-    groups = {
-        look: [f"M{t} on {SOURCES.get(source, source)}" for t, source, f in known if f.look == look]
-        for look in ("good", "warn", "bad")
-    }
-    if not groups["bad"] and not groups["warn"]:
-        return (
-            "good",
-            f"Yes, as far as tried: on all {len(known)} sets of answers the scores tell right from wrong.",
-        )
-    if not groups["good"] and not groups["warn"]:
-        return (
-            "bad",
-            f"No: on none of {len(known)} sets of answers are the scores shown to tell right from wrong.",
-        )
-    told = len(groups["good"]) + len(groups["warn"])
-    doubtful = _listed([*groups["bad"], *groups["warn"]])
-    return (
-        "warn",
-        f"In part: on {told} of {len(known)} sets of answers the scores tell right from wrong; doubtful: {doubtful}.",
-    )
+        text = "No judge of this run has scored enough answers with a known truth."
+        return {"look": "calm", "answer": "Not known", "text": text}
+    sets = "the one set of answers tried" if len(known) == 1 else f"all {len(known)} sets of answers tried"
+    doubtful = [name for name, told in known if told.look != "good"]
+    if not doubtful:
+        return {"look": "good", "answer": "Yes", "text": f"On {sets}, the scores tell right from wrong."}
+    if all(told.look == "bad" for _, told in known):
+        text = f"On {sets}, the scores are not shown to tell right from wrong."
+        return {"look": "bad", "answer": "No", "text": text}
+    good = len(known) - len(doubtful)
+    text = f"On {good} of {len(known)} sets of answers the scores tell right from wrong; in doubt: {_listed(doubtful)}."
+    return {"look": "warn", "answer": "In part", "text": text}
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from isheep.backends import lm_eval_model
 from isheep.backends.base import ModelSpec, Runtime
-from isheep.backends.lm_eval_model import Careful, Journal, batches, vllm_arguments
+from isheep.backends.lm_eval_batches import Careful, Journal, batches
+from isheep.backends.lm_eval_model import vllm_arguments
 from isheep.errors import BackendError
 from isheep.text.prompts import LAYOUTS
 from tiny_models import make_model

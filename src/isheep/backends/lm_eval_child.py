@@ -85,8 +85,9 @@ def _examine(request: Request, send: Any) -> Iterator[dict[str, object]]:
     tasks = _load(request)  # all of them, before any model: what is wrong with the data is known at once
     from lm_eval.evaluator import evaluate
 
+    from isheep.backends.lm_eval_batches import Journal
     from isheep.backends.lm_eval_items import Pending, records
-    from isheep.backends.lm_eval_model import HFModel, Journal, open_vllm
+    from isheep.backends.lm_eval_model import HFModel, open_vllm
     from isheep.backends.lm_eval_tasks import task_name
 
     what = request.what

@@ -80,7 +80,7 @@ def records(
 def question(benchmark: Benchmark, subject: str, number: int, task: Any, doc: Mapping[str, Any]) -> Question:
     """A document's prompt and reference in words, for whoever looks for them in other texts."""
     text, answer = task.doc_to_text(doc), task.doc_to_target(doc)
-    if benchmark.name == "winogrande":  # for the harness `text` is a number there, `answer` the sentence's end
+    if benchmark.name == "winogrande":  # whose `text` is a number, `answer` the sentence's end
         text, answer = doc["sentence"], doc[f"option{doc['answer']}"]
     elif benchmark.runs_code:
         answer = doc.get("canonical_solution") or doc.get("code") or ""

@@ -128,7 +128,7 @@ def clustered_difference(
         better, worse = differences.count(1), differences.count(-1)
         alone = (better + worse - (better - worse) ** 2 / n) / n**2
         design = max(1.0, se**2 / alone)
-        centre, error = paired_at(better / design, worse / design, n / design)
+        centre, error = paired_at(better / design, worse / design, n / design, 1.0)
     elif count > 1 and se == 0 and bounds is not None:
         unit, df = value / reach, float(count + 1)
         centre = reach * count * unit / (count + 2)

@@ -33,15 +33,14 @@ def paired_difference(after: Sequence[bool], before: Sequence[bool]) -> tuple[fl
     stays honest where few items differ, or all do. Raises ValueError when the lists differ in length or are empty.
     """
     better, worse = _discordant(after, before)
-    centre, error = paired_at(better, worse, len(after))
-    half = Z95 * error
+    centre, half = paired_at(better, worse, len(after), Z95)
     return (better - worse) / len(after), max(-1.0, centre - half), min(1.0, centre + half)
 
 
-def paired_at(better: float, worse: float, n: float) -> tuple[float, float]:
-    """Centre and standard error behind `paired_difference`, from counts that need not be whole."""
+def paired_at(better: float, worse: float, n: float, z: float) -> tuple[float, float]:
+    """Centre and half width of `paired_difference` at quantile `z`, from counts that need not be whole."""
     n += 2
-    return (better - worse) / n, math.sqrt((better + worse + 1) - (better - worse) ** 2 / n) / n
+    return (better - worse) / n, z * math.sqrt((better + worse + 1) - (better - worse) ** 2 / n) / n
 
 
 def mcnemar(after: Sequence[bool], before: Sequence[bool]) -> float:

@@ -29,7 +29,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from isheep.verify import CHECKS, check, loose_variants
+from isheep.verify import CHECKS, METRICS, check, loose_variants, prompt_scores
 from isheep.verify.checks import NEED_LANGUAGE
 from isheep.verify.form import ANSWERS
 from isheep.verify.ifeval import grade, read_ifeval
@@ -334,24 +334,58 @@ def measure(id: str, count: int, seed: int, checked: Callable[[str, str, Args], 
 
 def published(path: Path, seed: int, checked: Callable[[str, str, Args], bool | None]) -> dict[str, Row]:
     """Both on the published prompts: each answered by itself, by its words shuffled, by another prompt, by a short
-    remark and by random text, strictly and in the variants of loose."""
+    remark, by random text and by something near what each instruction asks; strictly and in the variants of loose."""
     prompts = read_ifeval(path)
     rng = random.Random(seed)
     rows = {id: Row() for id in CHECKS}
     for prompt in prompts:
+        asked = [
+            (wanted, {k: list(v) if isinstance(v, tuple) else v for k, v in wanted.values})
+            for wanted in prompt.checks
+        ]
         words = prompt.prompt.split()
         rng.shuffle(words)
-        made = (prompt.prompt, " ".join(words), rng.choice(prompts).prompt, "I do not know.", text(rng, ()))
+        made = [prompt.prompt, " ".join(words), rng.choice(prompts).prompt, "I do not know.", text(rng, ())]
+        made += [
+            shaped(wanted.check.id.partition(":")[2], args, text(rng, ()), rng) for wanted, args in asked
+        ]
         for response in made:
-            graded = grade(prompt, response)
-            if graded != grade(prompt, response):
+            if grade(prompt, response) != grade(prompt, response):
                 raise SystemExit(f"prompt {prompt.key}: two grades of one response")
-            for wanted in prompt.checks:
-                given = {k: list(v) if isinstance(v, tuple) else v for k, v in wanted.arguments.items()}
+            for wanted, args in asked:
                 for variant in dict.fromkeys(loose_variants(response)):
-                    theirs = checked(wanted.id, variant, given)
-                    rows[wanted.id].add(wanted.id, variant, given, wanted.met(variant), theirs)
+                    theirs = checked(wanted.id, variant, args)
+                    rows[wanted.id].add(wanted.id, variant, args, wanted.met(variant), theirs)
     return rows
+
+
+def accuracies(path: Path, seed: int) -> str:
+    """The four accuracies of whole answer sets, ours and by the harness's own `process_results`, in %."""
+    from lm_eval.tasks.ifeval import utils
+
+    prompts = read_ifeval(path)
+    docs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rng = random.Random(seed)
+    texts = [prompt.prompt for prompt in prompts]
+    sets = {
+        "the prompts themselves": texts,
+        "the prompts' words shuffled": [" ".join(rng.sample(t.split(), len(t.split()))) for t in texts],
+        '"I do not know."': ["I do not know."] * len(texts),
+        "random text": [text(rng, ()) for _ in texts],
+    }
+    lines = ["| answers | ours | harness |", "|---|---|---|"]
+    for name, said in sets.items():
+        ours = prompt_scores(map(grade, prompts, said))
+        random.seed(0)
+        results = [utils.process_results(doc, [response]) for doc, response in zip(docs, said, strict=True)]
+        theirs = {}
+        for metric in METRICS:
+            values = [result[metric] for result in results]
+            whole = metric.startswith("prompt")
+            theirs[metric] = sum(values) / len(values) if whole else utils.agg_inst_level_acc(values)
+        both = (", ".join(f"{100 * found[metric]:.1f}" for metric in METRICS) for found in (ours, theirs))
+        lines.append(f"| {name} | {' | '.join(both)} |")
+    return "\n".join(lines)
 
 
 def table(rows: Mapping[str, Row]) -> str:
@@ -376,8 +410,12 @@ def main() -> int:
     if given.prompts:
         tables.append(published(given.prompts, given.seed, checked))
     bad = 0
+    if given.prompts:
+        print(accuracies(given.prompts, given.seed), end="\n\n")
     for rows in tables:
         print(table(rows), end="\n\n")
+        total = sum(row.texts for row in rows.values())
+        print(f"{sum(row.agree for row in rows.values())} of {total} grades agree", end="\n\n")
         for id, row in rows.items():
             for response, args, ours, theirs in row.unexplained[:3]:
                 print(

@@ -8,10 +8,20 @@ import pytest
 
 from isheep.plan import Plan, make_plan
 from isheep.recipe import load_recipe
-from plans import by_name, inputs, keys, loaded, names, own, plan_of
+from plans import by_name, changed, downstream, inputs, keys, loaded, names, own, plan_of
 from toy import SEEDS, toy_recipe
 
-STEPS = ["instructions", "responses", "assessment", "probe_scores", "filter", "train", "evaluate", "review"]
+STEPS = [
+    "instructions",
+    "responses",
+    "assessment",
+    "probe_scores",
+    "contamination",
+    "filter",
+    "train",
+    "evaluate",
+    "review",
+]
 
 
 # the order
@@ -19,19 +29,19 @@ STEPS = ["instructions", "responses", "assessment", "probe_scores", "filter", "t
 
 def test_the_row_is_algorithm_1(tmp_path: Path) -> None:
     assert names(plan_of(tmp_path)) == [
-        "seeds", "tests.toy_tests", "evaluate.0", "probes",
-        "instructions.0", "responses.0", "assessment.0", "probe_scores.0", "filter.0", "train.0", "evaluate.1",
-        "review.0",
-        "instructions.1", "responses.1", "assessment.1", "probe_scores.1", "filter.1", "train.1", "evaluate.2",
-        "review.1",
+        "seeds", "tests.toy_tests", "evaluate.0", "probes", "questions.tests",
+        "instructions.0", "responses.0", "assessment.0", "probe_scores.0", "contamination.0", "filter.0",
+        "train.0", "evaluate.1", "review.0",
+        "instructions.1", "responses.1", "assessment.1", "probe_scores.1", "contamination.1", "filter.1",
+        "train.1", "evaluate.2", "review.1",
     ]  # fmt: skip
 
 
 def test_the_row_with_every_option(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "iterations=1", *EVERYTHING)
-    assert names(plan)[4:] == [
+    assert names(plan)[5:] == [
         "instructions.0", "responses.0", "turn2.followups.0", "turn2.responses.0", "assessment.0",
-        "probe_scores.0", "likelihood.0", "vectors.0", "filter.0", "train.0",
+        "probe_scores.0", "contamination.0", "likelihood.0", "vectors.0", "filter.0", "train.0",
         "candidates.0", "candidate_scores.0", "preferences.0", "prefer.0", "evaluate.1", "review.0",
     ]  # fmt: skip
 
@@ -92,6 +102,13 @@ def test_inputs(tmp_path: Path) -> None:
     assert inputs(plan, "responses.2") == {"instructions": ["instructions.2"]}
     assert inputs(plan, "assessment.2") == {"responses": ["responses.2"]}
     assert inputs(plan, "probe_scores.2") == {"responses": ["probes"]}
+    assert inputs(plan, "questions.tests") == {"tests": ["tests.toy_tests"]}
+    assert inputs(plan, "contamination.2") == {
+        "questions": ["questions.tests"],
+        "seeds": ["seeds"],
+        "instructions": ["instructions.2"],
+        "responses": ["responses.2"],
+    }
     assert inputs(plan, "filter.2") == {
         "responses": ["responses.2"],
         "assessment": ["assessment.2"],
@@ -112,7 +129,7 @@ def test_inputs(tmp_path: Path) -> None:
         **{f"evaluate.{t}": [f"evaluate.{t}"] for t in range(4)},
     }
     assert "first" not in inputs(plan, "review.0")
-    without = own(plan, "seeds", "probes", "filter", "review") | {"tests.toy_tests"}
+    without = own(plan, "seeds", "probes", "contamination", "filter", "review") | {"tests.toy_tests"}
     assert {step.name for step in plan.steps if step.model is None} == without
 
 
@@ -152,6 +169,15 @@ def test_pairs_of_earlier_iterations_are_read_only_to_be_compared_with(tmp_path:
         assert not roles.keys() & inputs(plan_of(tmp_path, override), "filter.1").keys()
 
 
+def test_what_is_copied_is_dropped_only_where_the_recipe_says_so(tmp_path: Path) -> None:
+    strict = plan_of(tmp_path, "contamination.drop=true", "preferences.samples=2")
+    lenient = plan_of(tmp_path, "preferences.samples=2")
+    for name in ("filter.1", "preferences.1"):
+        assert inputs(strict, name)["leaks"] == ["contamination.1"]
+        assert "leaks" not in inputs(lenient, name)
+    assert changed(lenient, strict) == downstream(lenient, own(lenient, "filter", "preferences"))
+
+
 # which model does what
 
 
@@ -188,7 +214,7 @@ def test_what_is_trained_on(tmp_path: Path) -> None:
 
 def test_direct_is_one_iteration_as_large_as_all(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "iterations=3", "train.start=direct")
-    assert names(plan)[4:] == [f"{s}.{1 if s == 'evaluate' else 0}" for s in STEPS]
+    assert names(plan)[5:] == [f"{s}.{1 if s == 'evaluate' else 0}" for s in STEPS]
     assert by_name(plan)["instructions.0"].settings.model_dump()["count"] == 3 * 12
     assert loaded(plan, "instructions.0", "responses.0", "train.0", "evaluate.1") == [
         None,
@@ -243,12 +269,14 @@ GOLDEN: dict[str, str] = {
     "tests.toy_tests": "d1142a88db4fc94e",
     "evaluate.0": "81e9f2fdb4c2113d",
     "probes": "5f50c6f267c4f823",
+    "questions.tests": "7556b9315c3bb7e1",
     "instructions.0": "6cd2ff8d88db6332",
     "responses.0": "5306c096e8c4b69d",
     "turn2.followups.0": "408dcf32b5a684de",
     "turn2.responses.0": "656b9d15ada73b4c",
     "assessment.0": "8472ad87e7cf84fe",
     "probe_scores.0": "5d91d8e783145a2e",
+    "contamination.0": "b4a620e3bbc65af5",
     "likelihood.0": "6d59d28abcc3a9eb",
     "vectors.0": "0f1f52b03cf44eb9",
     "filter.0": "582c6dca1fecf8a9",

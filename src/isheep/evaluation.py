@@ -192,7 +192,8 @@ def _evaluate_run(run: Run, settings: Mapping[str, Any], overrides: Sequence[str
 
 
 def _planned(run: Run, loaded: Loaded) -> Iterator[tuple[Step, str]]:
-    """The evaluations of every model that is there, each with the key of the run's step it stands behind."""
+    """The evaluations of every model that is there, and what of the run's own texts is copied from them; each with the
+    key of the run's step it stands behind."""
     maker = Maker(loaded)
     evaluations = Evaluations(maker)
     begun = 0
@@ -202,6 +203,24 @@ def _planned(run: Run, loaded: Loaded) -> Iterator[tuple[Step, str]]:
         for step in maker.steps[begun:]:
             yield step, after
         begun = len(maker.steps)
+    asked = evaluations.questions(evaluations.tests("also"))
+    for t, ours in texts_of(run).items():
+        evaluations.contamination(t, asked, ours)
+    for step in maker.steps[begun:]:
+        yield step, run.steps[0].key
+
+
+def texts_of(run: Run) -> dict[int, dict[str, list[Made]]]:
+    """Iteration -> the finished steps that hold its texts: seeds, instructions, the answers of all turns."""
+    done = [step for step in run.due if run.artifact(step) is not None]
+    seeds: list[Made] = [step for step in done if step.name == "seeds"]
+    found: dict[int, dict[str, list[Made]]] = {}
+    for step in done:
+        of_loop = step.name == f"{step.stage}.{step.iteration}" or step.name.startswith("turn")
+        if of_loop and step.stage in ("instructions", "responses"):
+            here = found.setdefault(step.iteration, {"seeds": seeds})
+            here.setdefault(step.stage, []).append(step)
+    return found
 
 
 def models_of(run: Run) -> Iterator[tuple[int, Made | None]]:

@@ -64,14 +64,21 @@ class _Planner:
         planted = None
         if recipe.probes.count and recipe.assessment.level != "none" and recipe.iterations:
             planted = self._step("probes", "probes", 0, recipe.probes, {"seeds": [seeds]})
+        asked = self.evaluations.questions(tests) if recipe.iterations else ()
         current: Step | None = None  # the step that made M_t; None is the base model
         direct = recipe.train.start == "direct"
         for t in range(min(1, recipe.iterations) if direct else recipe.iterations):
-            current = self._iteration(t, current, seeds, planted, tests)
+            current = self._iteration(t, current, seeds, planted, tests, asked)
         return Plan(recipe, tuple(self.maker.steps))
 
     def _iteration(
-        self, t: int, current: Step | None, seeds: Step, planted: Step | None, tests: tuple[Step, ...]
+        self,
+        t: int,
+        current: Step | None,
+        seeds: Step,
+        planted: Step | None,
+        tests: tuple[Step, ...],
+        asked: tuple[Step, ...],
     ) -> Step:
         """One turn of Algorithm 1: M_t in, M_{t+1} out."""
         recipe, past = self.recipe, self.history
@@ -93,11 +100,13 @@ class _Planner:
                     "probe_scores", "assessment", shown, recipe.assessment, {"responses": [planted]}, judge
                 )
             )
-        kept = self._filter(t, answered, judged, current, tests)
+        ours = {"seeds": [seeds], "instructions": [wrote], "responses": answered}
+        leaks = self.evaluations.contamination(t, asked, ours)
+        kept = self._filter(t, answered, judged, current, tests, leaks)
         past.answered.append(answered)
         past.kept.append(kept)
         trained = self._train(t, current)
-        made = self._prefer(t, wrote, trained, tests)
+        made = self._prefer(t, wrote, trained, tests, leaks)
         past.tested.extend(self._evaluate(t + 1, made, tests))
         self._review(t, wrote, judged, planted, probed)
         past.wrote.append(wrote)
@@ -131,7 +140,13 @@ class _Planner:
         return answered
 
     def _filter(
-        self, t: int, answered: list[Step], judged: Step, current: Step | None, tests: tuple[Step, ...]
+        self,
+        t: int,
+        answered: list[Step],
+        judged: Step,
+        current: Step | None,
+        tests: tuple[Step, ...],
+        leaks: list[Step],
     ) -> Step:
         """The filter, and what some filters need to be known besides the scores."""
         chosen, past = self.recipe.filter, self.history
@@ -150,11 +165,13 @@ class _Planner:
         if chosen.overlap and chosen.overlap.across:
             inputs["earlier_responses"] = [step for steps in past.answered for step in steps]
             inputs["earlier"] = past.kept
+        if self.recipe.contamination.drop:
+            inputs["leaks"] = leaks
         if t in self.match:
             inputs["match"] = [self.match[t]]
         return self._step("filter", "filter", t, chosen, inputs)
 
-    def _prefer(self, t: int, wrote: Step, trained: Step, tests: tuple[Step, ...]) -> Step:
+    def _prefer(self, t: int, wrote: Step, trained: Step, tests: tuple[Step, ...], leaks: list[Step]) -> Step:
         """The preference step after SFT, where the recipe asks for it; else the SFT model itself."""
         recipe = self.recipe
         if not recipe.preferences.samples:
@@ -170,7 +187,12 @@ class _Planner:
             "preferences",
             t,
             recipe.preferences,
-            {"responses": [drawn], "assessment": [judged], "tests": tests},
+            {
+                "responses": [drawn],
+                "assessment": [judged],
+                "tests": tests,
+                "leaks": leaks if recipe.contamination.drop else [],
+            },
         )
         return self._step("prefer", "prefer", t, recipe.prefer, {"preferences": [compared]}, trained)
 

@@ -13,6 +13,7 @@ from isheep.chat.questions import task_name
 from isheep.making import Made, Maker
 from isheep.stages.chat import ChatSettings
 from isheep.stages.judged import JudgedSettings
+from isheep.stages.questions import QuestionsSettings
 from isheep.stages.seeds import SeedsSettings
 from isheep.steps import Step
 
@@ -113,3 +114,39 @@ class Evaluations:
         if model is not None:
             step("exam_first", "assessment", t, judging, {"responses": [self._first]}, model)
             step("exam_base", "assessment", t, judging, {"responses": [answers]}, None)
+
+    def questions(self, tests: Iterable[Made] = ()) -> tuple[Step, ...]:
+        """The prompts of every benchmark in use, one step per kind of source."""
+        return tuple(self._questions(tuple(tests)))
+
+    def _questions(self, tests: tuple[Made, ...]) -> Iterator[Step]:
+        recipe, files = self.recipe, self.maker.files
+
+        def made(name: str, settings: QuestionsSettings, **used: Path) -> Step:
+            inputs = {"tests": tests} if name == "tests" else {}
+            return self.maker.step(f"questions.{name}", "questions", 0, settings, inputs, None, used)
+
+        if tests:
+            yield made("tests", QuestionsSettings())
+        if recipe.ifeval.file:
+            settings = QuestionsSettings(ifeval=recipe.ifeval.file, limit=recipe.ifeval.limit)
+            yield made("ifeval", settings, ifeval=files["ifeval.file"])
+        for protocol in PROTOCOLS:
+            for i, file in enumerate(getattr(recipe.chat, protocol)):
+                path = files[f"chat.{protocol}.{i}"]
+                settings = QuestionsSettings(chat=file, limit=recipe.chat.limit)
+                yield made(task_name(path), settings, chat=path)
+        asked = recipe.benchmarks
+        if asked.tasks:
+            settings = QuestionsSettings(benchmarks=asked.tasks, data_dir=asked.data_dir, limit=asked.limit)
+            used = {"data_dir": files["benchmarks.data_dir"]} if "benchmarks.data_dir" in files else {}
+            yield made("benchmarks", settings, **used)
+
+    def contamination(
+        self, t: int, questions: Sequence[Made], ours: Mapping[str, Iterable[Made]]
+    ) -> list[Step]:
+        """The texts of an iteration (roles "seeds", "instructions", "responses") held against these questions."""
+        if not questions:
+            return []
+        inputs = {"questions": questions, **ours}
+        return [self.maker.step("contamination", "contamination", t, self.recipe.contamination, inputs)]

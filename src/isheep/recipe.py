@@ -30,6 +30,7 @@ from isheep.recipe_sections import (
 from isheep.stages.assessment import AssessmentSettings
 from isheep.stages.benchmarks import BenchmarksSettings
 from isheep.stages.chat import QuestionFile
+from isheep.stages.contamination import ContaminationSettings
 from isheep.stages.evaluate import EvaluateSettings
 from isheep.stages.exam import ExamSettings
 from isheep.stages.followups import FollowupsSettings
@@ -104,6 +105,8 @@ class Recipe(Settings):
     """Questions a judge compares or grades the answers to."""
     judge: JudgeSection = JudgeSection()
     """Who judges those."""
+    contamination: ContaminationSettings = ContaminationSettings()
+    """What counts as copied from a benchmark."""
     exam: ExamSettings = ExamSettings()
     """Questions with a known truth, to try the self-assessment on."""
     review: ReviewSettings = ReviewSettings()

@@ -19,7 +19,7 @@ from isheep.store.key import file_digest
 
 #: Settings that only choose a step's inputs or model: these enter its key themselves. So `judge: base` and
 #: `judge: current` share the whole first iteration, where both are the base model.
-WIRING = frozenset({"author", "judge", "start", "turns"})
+WIRING = frozenset({"author", "drop", "judge", "start", "turns"})
 #: Of `evaluate`, whose tests are inputs; to other stages such settings mean something else.
 WIRING_OF_TESTS = frozenset({"tasks", "also"})
 

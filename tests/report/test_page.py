@@ -218,12 +218,12 @@ def test_the_page_stays_small_whatever_the_samples(fake_run: Run) -> None:
     many = {
         t: {"kept": [record] * 60, "dropped": [record] * 60, "refused_instructions": []} for t in range(3)
     }
-    assert len(page(fake_run, summarize(fake_run), many).encode()) < MAX_BYTES
+    assert len(page(fake_run, summarize(fake_run), many, {}).encode()) < MAX_BYTES
 
 
 def test_every_status_has_a_page(fake_run: Run, summary_of: Callable[..., dict[str, Any]]) -> None:
     for hits in ([40, 80], [40, 41], [40, 10], [40], []):
-        read(page(fake_run, summary_of(hits, planned=2, own=20 if hits else None), {}))
+        read(page(fake_run, summary_of(hits, planned=2, own=20 if hits else None), {}, {}))
 
 
 def test_samples_are_the_same_each_time_and_bounded(fake_run: Run) -> None:

@@ -13,6 +13,7 @@ from isheep.stages import (
     assessment,
     benchmarks,
     chat,
+    contamination,
     evaluate,
     exam,
     filter,
@@ -24,6 +25,7 @@ from isheep.stages import (
     prefer,
     preferences,
     probes,
+    questions,
     responses,
     review,
     seeds,
@@ -41,6 +43,8 @@ STAGES: tuple[Stage[Any], ...] = (
     probes.STAGE,  # planted answers, to judge the judge
     likelihood.STAGE,  # option: how probable it finds its answers
     vectors.STAGE,  # option: where they lie in its own space
+    questions.STAGE,  # the prompts of every benchmark in use
+    contamination.STAGE,  # what of all this is copied from them
     filter.STAGE,  # D_t: the best are kept
     train.STAGE,  # M_{t+1}: the base model is fine-tuned on them
     preferences.STAGE,  # option: the best against the worst of several answers

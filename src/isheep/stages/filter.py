@@ -7,21 +7,27 @@ before it left; last the count is brought to that of another arm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from isheep.errors import YieldError
-from isheep.records import Decision, Likelihood, Pair, Record, Task, Vector, Verdict, kept_pairs
+from isheep.records import Decision, Leak, Likelihood, Pair, Record, Task, Vector, Verdict, kept_pairs
 from isheep.stages.sieves import SIEVES, FilterSettings, Pool, normal
 from isheep.stages.sieves import held_out as test_questions
 from isheep.stages.stage import Context, Stage
+from isheep.text.contamination import contaminated_pairs
 from isheep.text.rules import response_reason
 from isheep.text.verdicts import mean_scores, scores
 
 
-def before_filters(settings: FilterSettings, pair: Pair, held_out: frozenset[str]) -> str | None:
-    """Why a pair can never be trained on, or which rule it breaks; None when neither."""
+def before_filters(
+    settings: FilterSettings, pair: Pair, held_out: frozenset[str], copied: Collection[str] = ()
+) -> str | None:
+    """Why a pair can never be trained on, or which rule it breaks; None when neither. `copied`: ids of pairs that share
+    words with a benchmark, where the recipe drops them."""
     if normal(pair.instruction, pair.input) in held_out:
         return "held_out"
+    if pair.id in copied:
+        return "contaminated"
     if pair.finish == "too_long":
         return "too_long"
     if settings.threshold is not None and settings.threshold < 0:
@@ -30,11 +36,15 @@ def before_filters(settings: FilterSettings, pair: Pair, held_out: frozenset[str
 
 
 def decide(
-    settings: FilterSettings, pool: Pool, held_out: Sequence[Task], matched: int | None
+    settings: FilterSettings,
+    pool: Pool,
+    held_out: Sequence[Task],
+    matched: int | None,
+    copied: Collection[str] = (),
 ) -> dict[str, str]:
     """The pure core: pair id -> why it is dropped, for every pair that is."""
     hidden = test_questions(held_out)
-    reasons = {p.id: reason for p in pool.pairs if (reason := before_filters(settings, p, hidden))}
+    reasons = {p.id: reason for p in pool.pairs if (reason := before_filters(settings, p, hidden, copied))}
     for name in settings.order:
         left = [p for p in pool.pairs if p.id not in reasons]
         reasons.update(SIEVES[name](settings, pool, left))
@@ -70,7 +80,8 @@ def run(ctx: Context[FilterSettings]) -> Iterator[Record]:
         kept_pairs(ctx.read("earlier_responses", Pair), ctx.read("earlier", Decision)),
     )
     matched = _matched(ctx)
-    reasons = decide(settings, pool, ctx.read("tests", Task), matched)
+    copied = contaminated_pairs(ctx.read("leaks", Leak), pairs)
+    reasons = decide(settings, pool, ctx.read("tests", Task), matched, copied)
     decisions = [_decision(p.id, reasons.get(p.id), judged.get(p.id, {})) for p in pairs]
     kept = sum(d.kept for d in decisions)
     if kept < settings.min_kept:

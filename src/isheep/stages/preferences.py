@@ -5,15 +5,16 @@ The paper leaves preference learning as an open question; this is the data for t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import Field
 
 from isheep.errors import YieldError
-from isheep.records import Pair, Preference, Record, Task, Verdict
+from isheep.records import Leak, Pair, Preference, Record, Task, Verdict
 from isheep.stages.sieves import held_out, normal
 from isheep.stages.stage import Context, Settings, Stage
+from isheep.text.contamination import contaminated_pairs
 from isheep.text.verdicts import mean_scores
 
 
@@ -31,12 +32,14 @@ def choose(
     answers: Sequence[Pair],
     means: Mapping[str, float],
     held_out: frozenset[str] = frozenset(),
+    copied: Collection[str] = (),
 ) -> list[Preference]:
-    """Pure core: a Preference for every instruction, those to be trained on first, widest gap first."""
+    """Pure core: a Preference for every instruction, those to be trained on first, widest gap first. `copied`: answers
+    to instructions that share words with a benchmark, where the recipe drops them."""
     groups: dict[str, list[Pair]] = {}
     for pair in answers:
         groups.setdefault(pair.id.rpartition("/")[0], []).append(pair)
-    found = [_compared(settings, id, group, means, held_out) for id, group in groups.items()]
+    found = [_compared(settings, id, group, means, held_out, copied) for id, group in groups.items()]
     kept = [p for p in found if p.reason is None]
     kept.sort(key=lambda p: (-_gap(p), p.id))
     most = len(kept) if settings.max_pairs is None else settings.max_pairs
@@ -50,6 +53,7 @@ def _compared(
     answers: Sequence[Pair],
     means: Mapping[str, float],
     held_out: frozenset[str],
+    copied: Collection[str],
 ) -> Preference:
     """Best and worst of one instruction's finished, scored answers; equal texts are no preference."""
     usable = [p for p in answers if p.id in means and p.finish == "stop" and p.response]
@@ -62,6 +66,8 @@ def _compared(
     reason = None
     if normal(instruction, input) in held_out:
         reason = "held_out"
+    elif best.id in copied:
+        reason = "contaminated"
     elif best.response == worst.response:
         reason = "same_answer"
     elif gap <= 0 or gap < settings.min_gap:
@@ -78,7 +84,10 @@ def _gap(found: Preference) -> float:
 def run(ctx: Context[PreferencesSettings]) -> Iterator[Record]:
     answers = ctx.read("responses", Pair)
     means = mean_scores(ctx.read("assessment", Verdict))
-    found = choose(ctx.settings, answers, means, held_out(ctx.read("tests", Task)))
+    # The answers are new, so only what was found in the instructions speaks of them.
+    leaks = [leak for leak in ctx.read("leaks", Leak) if leak.where == "instruction"]
+    copied = contaminated_pairs(leaks, answers)
+    found = choose(ctx.settings, answers, means, held_out(ctx.read("tests", Task)), copied)
     kept = sum(p.reason is None for p in found)
     if not kept:
         raise YieldError(

@@ -150,7 +150,7 @@ def test_models_sources_drift_and_self_preference(tmp_path: Path) -> None:
     assert found["headline"]["look"] == "good"
     assert any(text.startswith("M0 on exam questions") for text in found["sentences"])
     # The right answers of both models are the same text: nothing to prefer there.
-    assert found["self_preference"][0]["same"] == 50 / 100 * 60
+    assert found["self_preference"][0]["same"] == 60
 
 
 def test_a_judge_without_skill_is_called_bad(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_the_section(tmp_path: Path) -> None:
     found = trial(made(tmp_path, good, models=3))
     texts, figures, tables = parts({"trial": found})
     assert ">Yes<" in texts[0]
-    assert len(tables) == 3
+    assert len(tables) == 4
     assert [row[0] for row in tables[0].rows][:2] == [
         "M0 (base), exam, answers",
         "M0 (base), exam, constraints",

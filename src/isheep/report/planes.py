@@ -32,12 +32,13 @@ class Spot:
 
 @dataclass(frozen=True)
 class Line:
-    """Points of one series, joined in the order given. `marked`: with a sign at each point."""
+    """Points of one series. `marked`: with a sign at each point; `joined`: in the order given."""
 
     name: str
     spots: Sequence[Spot]
     look: int
     marked: bool = True
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def plane(
 def _line(one: Line, at: Callable[[float], float], y: Callable[[float], float]) -> list[Html]:
     cls = style(one.look)
     parts = []
-    if len(one.spots) > 1:
+    if one.joined and len(one.spots) > 1:
         d = "L".join(f"{at(spot.x):.1f} {y(spot.y):.1f}" for spot in one.spots)
         parts.append(el("path", el("title", one.name), d=f"M{d}", cls=f"curve {cls}"))
     for spot in one.spots if one.marked else ():

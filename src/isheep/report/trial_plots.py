@@ -63,7 +63,7 @@ def _threshold_curve(source: str, t: int, curve: Entry) -> Figure:
         f"trial-curve-{source}", title, f"All answers: {percent(curve['base'])} right; {said}",
         [Line(f"M{t}", spots, 0, marked=len(kept) <= MARKED)], "share kept, best scores first", "right, of kept",
         guide=[(0.0, curve["base"]), (1.0, curve["base"])], band=band if len(kept) > 1 else None,
-        span=_shown([curve["base"], *(p["precision"] for p in kept), *(p["random_low"] for p in kept)]),
+        span=_shown([p[field] for p in kept for field in ("precision", "ci_low", "random_low")]),
     )  # fmt: skip
     gained = (
         f"Mean gain over all sizes: {gain(area)} points of {points(area['best'])} possible. " if area else ""
@@ -95,7 +95,8 @@ def _reliability(source: str, t: int, calibration: Entry) -> Figure:
     title = f"Reliability: {NAMES.get(source, source)}, M{t}"
     plot = plane(
         f"trial-reliability-{source}", title, "; ".join(spot.hover for spot in spots),
-        [Line(f"M{t}", spots, 0)], "chance of being right, by its score", "were right", guide=[(0.0, 0.0), (1.0, 1.0)],
+        [Line(f"M{t}", spots, 0, joined=False)], "chance of being right, by its score", "were right",
+        guide=[(0.0, 0.0), (1.0, 1.0)],
     )  # fmt: skip
     note = (
         f"Scores turned into chances on half of the questions, held to the truth on the other half "

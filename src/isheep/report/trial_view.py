@@ -7,7 +7,7 @@ from typing import Any
 
 from isheep.report.figures import Figure, model_name
 from isheep.report.markup import Html, el, join
-from isheep.report.numbers import NONE, count, fixed, gain, percent, share
+from isheep.report.numbers import NONE, count, fixed, gain, percent, points, share
 from isheep.report.tables import Marked, Table
 from isheep.report.trial_plots import NAMES, trial_figures
 from isheep.trial.words import finding, span
@@ -33,50 +33,73 @@ def trial_section(summary: Entry) -> Iterator[Html | Figure | Table]:
 
 
 def trial_tables(summary: Entry) -> list[Table]:
-    """The judges by source; then, where there are any, the recipe's filter, drift, and self-preference."""
+    """The judges by source, and what their scores are good for; then, where there are any, the recipe's filter, drift,
+    and self-preference."""
     found = summary.get("trial")
-    made = [_judges(found), _filters(found), _drifts(found), _preferences(found)] if found else []
+    made = [make(found) for make in (_judges, _worth, _filters, _drifts, _preferences)] if found else []
     return [table for table in made if table.rows]
 
 
 def _judges(trial: Entry) -> Table:
     columns = (
-        "judge and answers", "answers", "right", "AUROC", "rank correlation", "at equal length", "mean gain",
-        "of possible", "ECE", "Brier", "Brier, base rate", "top scores", "unreadable", "meaning",
+        "judge and answers", "answers", "right", "AUROC", "rank correlation", "at equal length", "top scores",
+        "unreadable",
     )  # fmt: skip
     rows = tuple(
-        (f"{model_name(model['iteration'])}, {NAMES.get(source, source)}", *_judge_row(figures))
-        for model in trial["models"]
-        for source, figures in model["sources"].items()
+        (
+            name,
+            count(figures["n"]),
+            share(figures["right"]),
+            _auroc(figures),
+            span(figures["spearman"]),
+            span(figures["partial"]),
+            percent(figures["top"], 0),
+            count(figures["unreadable"]),
+        )
+        for name, figures in _named(trial)
     )
     return Table("Scores against the truth, before any filter, with 95 % intervals", columns, rows)
 
 
-def _judge_row(figures: Entry) -> tuple[str, ...]:
-    told, area, calibration = (
-        finding(figures),
-        (figures["curve"] or {}).get("area"),
-        figures["calibration"] or {},
+def _auroc(figures: Entry) -> str:
+    text, look = span(figures["auroc"]), finding(figures).look
+    if figures["auroc"] and look in ("good", "bad"):
+        return Marked(f"{text} {'✓' if look == 'good' else '✗'}", look)
+    return text
+
+
+def _worth(trial: Entry) -> Table:
+    """What filtering and predicting by the scores would gain."""
+    rows = []
+    for name, figures in _named(trial):
+        area, chance = (figures["curve"] or {}).get("area"), figures["calibration"] or {}
+        if area is None:
+            continue
+        rows.append(
+            (
+                name,
+                gain(area),
+                f"{points(area['random_low'])} to {points(area['random_high'])}",
+                percent(area["value"] / area["best"], 0).replace("-", "−"),
+                fixed(chance.get("ece"), 3),
+                fixed(chance.get("brier"), 3),
+                fixed(chance.get("base_brier"), 3),
+            )
+        )
+    columns = (
+        "judge and answers", "mean gain in points", "random filters", "of what is possible", "ECE", "Brier",
+        "Brier of the base rate",
+    )  # fmt: skip
+    return Table(
+        "What the scores are good for: filtering at every size, and predicting", columns, tuple(rows)
     )
-    auroc = span(figures["auroc"])
-    if figures["auroc"] and told.look in ("good", "bad"):
-        auroc = Marked(f"{auroc} {'✓' if told.look == 'good' else '✗'}", told.look)
-    possible = percent(area["value"] / area["best"], 0) if area and area["best"] else NONE
-    return (
-        count(figures["n"]),
-        share(figures["right"]),
-        auroc,
-        span(figures["spearman"]),
-        span(figures["partial"]),
-        gain(area),
-        possible,
-        fixed(calibration.get("ece"), 3),
-        fixed(calibration.get("brier"), 3),
-        fixed(calibration.get("base_brier"), 3),
-        percent(figures["top"], 0),
-        count(figures["unreadable"]),
-        told.text,
-    )
+
+
+def _named(trial: Entry) -> Iterator[tuple[str, Entry]]:
+    """Every judge on every source, by the name of its row."""
+    for model in trial["models"]:
+        for source, figures in model["sources"].items():
+            yield f"{model_name(model['iteration'])}, {NAMES.get(source, source)}", figures
 
 
 def _filters(trial: Entry) -> Table:

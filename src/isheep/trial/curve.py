@@ -16,7 +16,7 @@ from isheep.stats import clustered_mean
 from isheep.trial.cases import PORTION, Array, Cell, Columns, Statistic, estimate, whole
 
 #: Thresholds shown at most: beyond that, about evenly spaced in what they keep.
-POINTS = 40
+POINTS = 25
 #: Random filters behind the area's range.
 FILTERS = 1000
 #: A share of fewer kept answers than this says nothing.

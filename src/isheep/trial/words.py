@@ -125,11 +125,13 @@ def span(cell: Entry | None, digits: int = 2, signed: bool = False) -> str:
     """A figure with its interval: "0.81 (0.76 to 0.85)"; "–" without one."""
     if cell is None:
         return "–"
-    sign = "+" if signed else ""
-    value, low, high = (
-        f"{cell[k]:{sign}.{digits}f}".replace("-", "−") for k in ("value", "ci_low", "ci_high")
-    )
+    value, low, high = (_number(cell[k], digits, signed) for k in ("value", "ci_low", "ci_high"))
     return f"{value} ({low} to {high})"
+
+
+def _number(value: float, digits: int, signed: bool) -> str:
+    value = round(value, digits) + 0.0  # the sum makes a zero of what would be shown as a negative one
+    return f"{value:{'+' if signed and value else ''}.{digits}f}".replace("-", "−")
 
 
 # ---------------------------------------------------------------- the whole trial

@@ -152,6 +152,7 @@ _nothing: Row = {"value": None, "n": 0, "ci_low": None, "ci_high": None, "p": No
 
 
 def _difference(metric: str, pairs: Sequence[tuple[Item, Item]]) -> Row:
+    binary = all(item.value in (0.0, 1.0) for pair in pairs for item in pair)
     found = clustered_difference(
         [a.value or 0.0 for a, _ in pairs],
         [b.value or 0.0 for _, b in pairs],
@@ -164,6 +165,8 @@ def _difference(metric: str, pairs: Sequence[tuple[Item, Item]]) -> Row:
         "ci_low": found.low,
         "ci_high": found.high,
         "clusters": found.clusters,
+        # What decides how small a change could have been seen; only where items are right or wrong.
+        "changed": sum(a.value != b.value for a, b in pairs) / len(pairs) if binary else None,
         "p": found.p,
         "p_holm": None,
     }

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from isheep.report.case_view import case_view
+from isheep.report.contamination_view import contamination_section
 from isheep.report.evaluation_view import evaluation_section
 from isheep.report.figures import Figure, model_name
 from isheep.report.markup import Child, Html
@@ -29,6 +30,7 @@ def evaluation_sections(summary: Entry, corners: Corners, limit: int) -> Iterato
     `cases` gives them; their texts are cut at `limit`."""
     yield "evaluations", "Benchmarks and judged chat", laid_out(evaluation_section(summary), "grid")
     yield "trial", "Does this model know what it knows?", laid_out(trial_section(summary), "grid three")
+    yield "contamination", "Contamination", laid_out(contamination_section(summary), "grid")
     yield "quality", "Data quality over iterations", laid_out(quality_section(summary), "grid three")
     shown = [(t, found) for t, found in corners.items() if found]
     if shown:

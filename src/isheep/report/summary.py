@@ -13,6 +13,7 @@ from typing import Any
 
 from isheep.records import Decision, Instruction, ModelRef, Pair, Preference, R, Score, Verdict
 from isheep.report.answers import lengths, turns
+from isheep.report.contamination import contamination
 from isheep.report.health import judge_health, probed, result, reviewed
 from isheep.report.ledger import ledger
 from isheep.report.quality import quality
@@ -51,6 +52,7 @@ def summarize(run: Run) -> dict[str, Any]:
             "tokens": sum(sum(i["tokens"].values()) for i in iterations),
         },
         "ledger": ledger(run).as_dict(),
+        "contamination": contamination(run),
         "trial": trial(run),
         "quality": quality(run),
     }

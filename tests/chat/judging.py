@@ -64,7 +64,7 @@ def marked(
 ) -> list[Item]:
     """The items of a graded step when `judge(answer)` gives the grade."""
     asked = graded(questions, ours, Bare())
-    by_id = {a.id: a.judgment(TASK, "toy", "said", None if a.why else judge(a.messages[0][1])) for a in asked}
+    by_id = {a.id: a.judgment(TASK, "toy", "said", judge(a.messages[0][1])) for a in asked}
     return list(grade_items(questions, ours, by_id, TASK, "toy"))
 
 

@@ -104,13 +104,13 @@ def test_a_preference_is_the_mean_of_both_orders(
 def test_each_turn_has_its_grade() -> None:
     questions = [question("a", turns=2, category="math"), question("b", turns=2)]
     ours = {(q, n): f"{q}{n}" for q in "ab" for n in (1, 2)} | {("b", 2): ""}
-    grades = {"a1": 7.0, "a2": None, "b1": 3.0}
+    grades = {"a1": 7.0, "a2": None, "b1": 3.0, "": 2.0}
     items = marked(ours, lambda answer: grades[answer], questions)
     assert [(i.id, i.item, i.cluster, i.group, i.value) for i in items] == [
         ("a/1/grade", "1", "a", "math", 7.0),
         ("a/2/grade", "2", "a", "math", None),
         ("b/1/grade", "1", "b", "", 3.0),
-        ("b/2/grade", "2", "b", "", 1.0),  # nothing was said: the lowest grade, by rule
+        ("b/2/grade", "2", "b", "", 2.0),  # nothing was said: that too is for the judge to grade
     ]
 
 

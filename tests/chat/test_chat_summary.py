@@ -85,6 +85,17 @@ def test_a_judge_that_talks_rubbish_gives_only_missing() -> None:
     assert found["missing_rate"].ci_low > 0.9
 
 
+def test_answers_that_a_rule_settled_do_not_stand_for_those_a_judge_could_not() -> None:
+    ours, theirs = answers(1, "ours"), answers(2, "theirs")
+    ours[QUESTIONS[0].id, 1] = ""
+    found = scores(compared(ours, theirs, lambda a, b: None, QUESTIONS))
+    assert found.keys() == {"missing_rate", "mean_length", "mean_length_baseline"}
+    assert found["missing_rate"].value == 1.0
+    # A model against itself: a rule settles all, and there is nothing a judge could add.
+    found = scores(compared(theirs, theirs, lambda a, b: None, QUESTIONS))
+    assert (found["win_rate"].value, found["tie_rate"].value) == (0.5, 1.0)
+
+
 def test_missing_verdicts_are_counted_and_left_out() -> None:
     def shy(first: str, second: str) -> float | None:
         return None if "ours" in first and quality(first) < -0.5 else good(first, second)

@@ -20,8 +20,6 @@ PREFERENCE, GRADE = "preference", "grade"
 
 #: Who a verdict is by that no judge was asked for.
 RULE = "rule"
-#: The lowest grade of MT-Bench's scale, which an answer without text has by rule.
-LOWEST_GRADE = 1.0
 
 #: (question id, turn) -> a model's answer.
 Answers = Mapping[tuple[str, int], str]
@@ -100,16 +98,11 @@ def _rule(ours: str, theirs: str, same: bool) -> tuple[float | None, str]:
 def graded(questions: Sequence[ChatQuestion], ours: Answers, prompts: Prompts) -> Iterator[Asking]:
     """Every answered turn, each shown with the turns before it: id "<question>/<turn>".
 
-    An answer without text has the lowest grade, and no judge is asked.
+    An answer without text is shown like any other, as FastChat does: what grade it deserves is the judge's to say.
     """
     for q, turn in answered(questions, ours):
-        said = _said(q, turn, ours)
-        asking = Asking(f"{q.id}/{turn}", q.id, turn)
-        if said[-1]:
-            shown = Shown(q.turns[:turn], (said,), q.shown_references(turn))
-            yield replace(asking, messages=prompts.messages("graded", shown))
-        else:
-            yield replace(asking, settled=LOWEST_GRADE, why="the answer is empty")
+        shown = Shown(q.turns[:turn], (_said(q, turn, ours),), q.shown_references(turn))
+        yield Asking(f"{q.id}/{turn}", q.id, turn, prompts.messages("graded", shown))
 
 
 def answered(questions: Sequence[ChatQuestion], *answers: Answers) -> Iterator[tuple[ChatQuestion, int]]:
@@ -138,12 +131,15 @@ def preference_items(
 ) -> Iterator[Item]:
     """Per judged turn: the share ours won, the mean of the two orders; None when either cannot be read.
 
-    `judgments` are by id. `item` is the turn, or "" where there is only one.
+    `judgments` are by id. `item` is the turn, or "" where there is only one. Where no word of the judge can be read,
+    what rules settled is missing too: the empty answers are no sample of the others.
     """
+    asked = [j.value for j in judgments.values() if j.judge != RULE]
+    heard = not asked or any(value is not None for value in asked)
     for q, turn in answered(questions, ours, baseline):
         values = [judgments[f"{q.id}/{turn}{tail}"].value for tail in ("", "/swapped")]
         known = [value for value in values if value is not None]
-        mean = sum(known) / 2 if len(known) == 2 else None
+        mean = sum(known) / 2 if len(known) == 2 and heard else None
         of = "" if len(q.turns) == 1 else str(turn)
         yield _item(q, turn, of, task, PREFERENCE, mean, len(ours[q.id, turn]), scorer)
 

@@ -39,8 +39,9 @@ def pairwise_scores(
     `win_rate` and `lc_win_rate` (length-controlled) over the readable preferences, 0 to 1, with BCa bootstrap intervals
     over questions; `tie_rate`: both orders a tie; `flip_rate`: a win in one order, a loss in the other, so that the
     place decided; `missing_rate`: a verdict of the two cannot be read; `mean_length` and `mean_length_baseline` in
-    characters. The three rates are shares of questions (tie and flip: of the readable ones). A score of which there is
-    nothing, as all verdicts are missing, is not in the list.
+    characters. The three rates are shares of questions (tie and flip: of the readable ones).
+
+    A score of which there is nothing, as all verdicts are missing, is not in the list.
     """
     items = [item for item in items if item.metric == PREFERENCE]
     if not items:

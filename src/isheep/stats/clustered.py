@@ -123,21 +123,31 @@ def clustered_difference(
         return ClusteredDifference(value, low, high, n, count, se, mcnemar(right, was_right), None)
     reach = bounds[1] - bounds[0] if bounds else math.inf
     centre, error, df = value, se, float(count - 1)
-    if share and 0 < se < math.inf:
-        # By simulation, 5 changes in 500 items of 100 clusters: covers in 92 % of cases, plain t in 80 %.
-        better, worse = differences.count(1), differences.count(-1)
-        alone = (better + worse - (better - worse) ** 2 / n) / n**2
-        design = max(1.0, se**2 / alone)
-        centre, error = paired_at(better / design, worse / design, n / design, 1.0)
-    elif count > 1 and se == 0 and bounds is not None:
-        unit, df = value / reach, float(count + 1)
-        centre = reach * count * unit / (count + 2)
-        error = reach * math.sqrt(count * unit**2 + 1 - (count * unit) ** 2 / (count + 2)) / (count + 2)
-    if count == 1 or error == 0:
+    if count == 1 or (se == 0 and bounds is None):
         return ClusteredDifference(value, -reach, reach, n, count, se, 1.0, df)
+    if se == 0:
+        (centre, error), df = _all_agree(value, reach, count), float(count + 1)
+    elif share:
+        centre, error = _at_worth(differences, se)
     half = t_quantile(df) * error
     low, high = max(-reach, min(value, centre - half)), min(reach, max(value, centre + half))
     return ClusteredDifference(value, low, high, n, count, se, two_sided(centre / error, df), df)
+
+
+def _at_worth(differences: Sequence[float], se: float) -> tuple[float, float]:
+    """Centre and error of a paired share, with as many items as its clustered error `se` says they are worth. By
+    simulation, 5 changes in 500 items of 100 clusters: covers in 92 % of cases, plain t in 80 %."""
+    n, better, worse = len(differences), differences.count(1), differences.count(-1)
+    alone = (better + worse - (better - worse) ** 2 / n) / n**2
+    design = max(1.0, se**2 / alone)
+    return paired_at(better / design, worse / design, n / design, 1.0)
+
+
+def _all_agree(value: float, reach: float, clusters: int) -> tuple[float, float]:
+    """Centre and error where every cluster differs by `value`: half a cluster is added to each side."""
+    unit, n = value / reach, clusters + 2
+    error = reach * math.sqrt(clusters * unit**2 + 1 - (clusters * unit) ** 2 / n) / n
+    return reach * clusters * unit / n, error
 
 
 def _by_cluster(values: Sequence[float], clusters: Sequence[str]) -> tuple[list[float], float]:

@@ -28,6 +28,8 @@ from isheep.records import Item, Question, Reply
 from isheep.text.prompts import LAYOUTS
 from tiny_models import make_model
 
+pytestmark = pytest.mark.slow
+
 RUNTIME = Runtime(batch_size=4, device="cpu", threads=1, allow_code_execution=True)
 ALL = tuple(BENCHMARKS)
 

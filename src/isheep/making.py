@@ -122,7 +122,9 @@ class Maker:
             spec, identity["judge"] = self._model(base, revision)
             identity["judge"] |= {"backend": self.recipe.backend.engine}
         asked = self.recipe.judge
-        return JudgeSpec(settings["model"], asked.url, asked.key_env, spec, settings["script"])
+        return JudgeSpec(
+            settings["model"], asked.url, asked.key_env, spec, self.recipe.backend.engine, settings["script"]
+        )
 
     def _backend(self, needs: str, settings: Settings) -> str:
         """Which library does a stage's heavy work."""

@@ -128,8 +128,6 @@ class _Bench:
     def __init__(self, step: Step, store: Store, runtime: Runtime, claim: Claim, tell: Listener) -> None:
         self.step, self.store, self.runtime, self.claim, self.tell = step, store, runtime, claim, tell
         self.notes: list[str] = []
-        self.device: str | None = None
-        self.parameters: int | None = None
         self._meter: Meter | None = None
         self._open: Any = None
         self._stack = contextlib.ExitStack()
@@ -176,13 +174,21 @@ class _Bench:
         if self._open is None:
             self._open = opener(self.step.backend, self._spec() if self.step.model else None, self.runtime)
             self._stack.callback(self._open.close)
-            self.device, self.parameters = self._open.device_name, self._open.parameters
-            self._meter = Meter(self.device)
+            self._meter = Meter(self._open.device_name)
         return self._open
 
     def _judge(self, kind: str, model: ModelSpec | None, runtime: Runtime) -> Judge:
         assert self.step.judge is not None
-        return open_judge(kind, self.step.judge, runtime)
+        return open_judge(kind, self.step.judge, runtime, self.step.judge.engine)
+
+    @property
+    def device(self) -> str | None:
+        """Where the work was done; an examiner knows it only once its own process has loaded the model."""
+        return self._open.device_name if self._open else None
+
+    @property
+    def parameters(self) -> int | None:
+        return self._open.parameters if self._open else None
 
     def joules(self) -> float | None:
         """Energy the device used for this step; 0 without a model, None where the device does not say."""

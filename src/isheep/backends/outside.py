@@ -40,6 +40,8 @@ class JudgeSpec:
     url: str = ""
     key_env: str = "OPENAI_API_KEY"
     spec: ModelSpec | None = None
+    #: The kind of engine that loads it.
+    engine: str = "hf"
     #: Folder or file of scripted replies, for tests.
     script: str = ""
     timeout: float = 120.0

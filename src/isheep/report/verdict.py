@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from isheep.report.evaluations import BOUNDS
 from isheep.report.measures import blind_sentence, guard_sentences, is_blind
 from isheep.report.numbers import gain, percent, points
+from isheep.report.scored import headlines
 
 #: Fewer pairs than this teach little but the form of an answer.
 FEW_PAIRS = 50
@@ -63,14 +65,21 @@ def _outcome(summary: Entry) -> Iterator[str]:
 
 
 def headline_cell(summary: Entry) -> tuple[str, str] | None:
-    """(task, decoding) of the figure the headline speaks of: the recipe's first test, greedy where there is greedy."""
+    """(task, decoding) of the figure the headline speaks of: the recipe's first test, greedy where there is greedy.
+    With no such test (task, headline metric) of the first benchmark whose headline is a share."""
     cells = [(s["task"], s["metric"]) for e in summary["iterations"] for s in e["scores"]]
     tasks = sorted({task for task, _ in cells}, key=lambda t: (_order(summary["tests"], t), t))
     for task in tasks:
         for decoding in DECODING_WORDS:
             if (task, f"accuracy_{decoding}") in cells:
                 return task, decoding
-    return None
+    heads = headlines({"task": task, "metric": metric} for task, metric in cells if metric not in BOUNDS)
+    return next(iter(heads.items()), None)
+
+
+def metric_of(decoding: str, metric: str = "accuracy") -> str:
+    """The metric's name in the summary; what is no decoding is the name of a benchmark's metric itself."""
+    return f"{metric}_{decoding}" if decoding in DECODING_WORDS else decoding
 
 
 def _order(names: Sequence[str], name: str) -> int:
@@ -79,13 +88,15 @@ def _order(names: Sequence[str], name: str) -> int:
 
 def score_of(entry: Entry, task: str, decoding: str, metric: str = "accuracy") -> dict[str, Any] | None:
     """A model's headline figure (the base model's in its best layout)."""
-    found = (s for s in entry["scores"] if (s["task"], s["metric"]) == (task, f"{metric}_{decoding}"))
+    wanted = (task, metric_of(decoding, metric))
+    found = (s for s in entry["scores"] if (s["task"], s["metric"]) == wanted and s["value"] is not None)
     return next(found, None)
 
 
 def gain_of(entry: Entry, task: str, decoding: str) -> dict[str, Any] | None:
     """A model's paired difference to the base model."""
-    found = (g for g in entry["gain"] if (g["task"], g["metric"]) == (task, f"accuracy_{decoding}"))
+    wanted = (task, metric_of(decoding))
+    found = (g for g in entry["gain"] if (g["task"], g["metric"]) == wanted and g["value"] is not None)
     return next(found, None)
 
 
@@ -120,12 +131,17 @@ def _untested(summary: Entry) -> dict[str, str]:
 
 def _base_only(summary: Entry, task: str, decoding: str) -> tuple[str, str]:
     base = score_of(summary["iterations"][0], task, decoding)
-    figure = (
-        f"it gets {percent(base['value'])} of the {task} prompts right" if base else "its score is missing"
-    )
+    figure = f"it {_reaches(base, task, decoding)}" if base else "its score is missing"
     if len(summary["iterations"]) == 1:
         return "base_only", f"Only the base model was tested, as the recipe has no iterations: {figure}."
     return "base_only", f"Not known yet: only the base model has been tested so far; {figure}."
+
+
+def _reaches(score: Entry, task: str, decoding: str) -> str:
+    """What a model does on a test, in words: "gets 57 % of the lamb prompts right"."""
+    if decoding in DECODING_WORDS:
+        return f"gets {percent(score['value'])} of the {task} prompts right"
+    return f"reaches {percent(score['value'])} on {task} ({decoding.replace('_', ' ')})"
 
 
 def _tested(summary: Entry, cell: Entry) -> tuple[str, str]:
@@ -141,11 +157,11 @@ def _tested(summary: Entry, cell: Entry) -> tuple[str, str]:
     after_words = f"after {last} iteration{'s' * (last > 1)}"
     if not summary["complete"]:
         after_words = f"so far ({last} of {planned} iterations tested)"
-    scores = f"the model gets {percent(after['value'])} of the held-out prompts right"
+    scores = f"the model {_reaches(after, 'held-out' if decoding in DECODING_WORDS else task, decoding)}"
     span = f"95 % interval {points(change['ci_low'])} to {points(change['ci_high'])}"
     base = percent(before["value"])
     size = f"{points(abs(change['value'])).lstrip('+')}\u00a0points"
-    signs = {sign(g) for g in entries[last]["gain"]}
+    signs = {sign(g) for g in entries[last]["gain"] if g["value"] is not None}
     head = sign(change)
     if head > 0:
         text = f"{after_words} {scores}, {size} more than the base model's {base} ({span})."
@@ -175,7 +191,7 @@ def _details(summary: Entry, cell: Entry) -> Iterator[str]:
         )
     for other in entries[last]["gain"] if last is not None else []:
         other_decoding = other["metric"].removeprefix("accuracy_")
-        if (other["task"], other_decoding) != (task, decoding):
+        if other_decoding in DECODING_WORDS and (other["task"], other_decoding) != (task, decoding):
             before, after = (score_of(entries[t], other["task"], other_decoding) for t in (0, last))
             if before and after:
                 name = DECODING_WORDS.get(other_decoding, other_decoding)

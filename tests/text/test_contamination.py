@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +16,8 @@ from isheep.text.contamination import (
     clean_and_flagged,
     contaminated_pairs,
     leaked_questions,
-    words,
 )
+from isheep.text.hashed import read, words
 from toy import pair
 
 LONG = "Write a short letter to the mayor of a small town, and ask (politely!) why the bridge is closed on Sundays."
@@ -148,6 +149,20 @@ def test_many_repetitions_do_not_explode() -> None:
     assert found("so " * 20_000, index).keys() == {"t/1"}
 
 
+@given(st.lists(st.text()), st.integers(1, 3))
+def test_reading_many_texts_at_once_cuts_the_same_words(texts: list[str], batch: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("isheep.text.hashed.BATCH", batch)
+        told = read(texts)
+    rows = [words(text) for text in texts]
+    assert told.lengths.tolist() == [len(row) for row in rows]
+    flat = [word for row in rows for word in row]
+    assert len(set(told.hashes.tolist())) == len(set(flat)), "a hash for each different word"
+    hashes = dict(zip(flat, told.hashes.tolist(), strict=True))
+    assert told.hashes.tolist() == [hashes[word] for word in flat]
+    assert told.texts(np.arange(len(flat))).tolist() == [n for n, row in enumerate(rows) for _ in row]
+
+
 # against the plain way
 
 #: Few different words, so that runs are shared by chance, and questions repeat themselves.
@@ -196,9 +211,7 @@ def test_many_texts_are_searched_as_each_alone(texts: list[str]) -> None:
 
 
 def test_equal_hashes_alone_flag_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    import numpy as np
-
-    monkeypatch.setattr("isheep.text.contamination._mixed", lambda count: np.zeros(count, dtype=np.uint64))
+    monkeypatch.setattr("isheep.text.hashed._mixed", lambda hashes: np.zeros_like(hashes))
     index = NgramIndex(QUESTIONS[:1])  # every run now has the hash 0
     backwards = " ".join(reversed(words(LONG)))
     assert found(backwards, index) == {}

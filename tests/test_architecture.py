@@ -21,14 +21,29 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stats": set(),
     "files": set(),
     "text": {"records", "errors"},
+    "verify": {"errors"},
+    "benchmarks": {"errors"},
+    "sandbox": {"errors"},
+    "trial": {"stats"},
+    "chat": {"text", "records", "errors", "stats"},
     "store": {"records", "errors"},
-    "backends": {"records", "errors", "text", "files"},
-    "lamb": {"records", "errors", "text", "stats"},
-    "stages": {"text", "store", "backends", "lamb", "records", "errors", "stats"},
+    "backends": {"records", "errors", "text", "files", "benchmarks", "sandbox"},
+    "lamb": {"text"},
+    "stages": {
+        "text",
+        "verify",
+        "chat",
+        "benchmarks",
+        "backends",
+        "lamb",
+        "records",
+        "errors",
+        "stats",
+    },
     "recipe_text": {"files", "errors"},
     "recipe_sections": {"stages", "backends"},
     "recipe_mistakes": set(),
-    "recipe_checks": {"backends"},
+    "recipe_checks": {"backends", "benchmarks"},
     "recipe": {
         "recipe_text",
         "recipe_sections",
@@ -40,27 +55,42 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "steps": {"recipe", "stages", "store", "backends"},
     "making": {"steps", "recipe", "stages", "store", "backends", "files"},
-    "plan": {"making", "steps", "recipe", "stages", "errors"},
+    "plan_evaluation": {"making", "steps", "stages", "chat"},
+    "plan": {"plan_evaluation", "making", "steps", "recipe", "stages", "errors"},
     "estimate": {"plan", "recipe", "stages", "files"},
     "step": {"plan", "stages", "store", "backends", "records", "errors"},
     "worker": {"step", "plan", "store", "backends", "errors"},
     "runs": {"plan", "recipe", "store", "records", "errors"},
     "report": {
         "runs",
-        "plan",
-        "recipe",
         "stages",
         "store",
         "records",
         "stats",
         "text",
+        "verify",
+        "trial",
+        "benchmarks",
         "lamb",
+        "errors",
+    },
+    "compare": {"report", "runs", "store", "records", "stats", "errors"},
+    "walk": {"worker", "step", "report", "runs", "plan", "recipe", "recipe_sections", "store", "backends"},
+    "evaluation": {
+        "walk",
+        "step",
+        "report",
+        "runs",
+        "plan_evaluation",
+        "making",
+        "steps",
+        "recipe",
+        "benchmarks",
+        "store",
         "files",
         "errors",
     },
-    "compare": {"report", "runs", "stages", "store", "records", "stats", "errors"},
-    "walk": {"worker", "step", "report", "runs", "plan", "recipe", "recipe_sections", "store", "backends"},
-    "show": {"report", "runs", "store", "records", "view"},
+    "show": {"report", "runs", "view"},
     "sweep": {
         "walk",
         "worker",
@@ -76,11 +106,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "errors",
     },
     "view": {"step"},
+    "view_eval": {"view", "report", "stats"},
     "view_sweep": {"view", "sweep", "compare", "estimate", "recipe_text", "report", "store"},
     "doctor": set(),
     "cli_sweep": {"errors", "sweep", "compare", "runs", "view", "view_sweep"},
+    "cli_eval": {"errors", "evaluation", "report", "stats", "view", "view_eval", "cli_sweep"},
     "cli": {
         "cli_sweep",
+        "cli_eval",
         "errors",
         "recipe",
         "runs",
@@ -115,6 +148,8 @@ HEAVY = {
     "tokenizers",
 }
 MAY_BE_HEAVY = {"backends", "lamb"}
+#: Any room may use these, but inside a function: they take a second to import.
+LATE = {"scipy", "sklearn", "datasets", "requests", "langdetect", "pyarrow"}
 #: Looks for a device, inside a function.
 HEAVY_EXCEPTIONS = {("doctor", "torch")}
 
@@ -192,5 +227,6 @@ def test_modules_stay_short() -> None:
     "what", ["import isheep", "from isheep import make_plan, load_recipe, run, open_run", "import isheep.cli"]
 )
 def test_light_imports_bring_no_torch(what: str) -> None:
-    code = f"{what}\nimport sys\nassert not set(sys.modules) & {HEAVY!r}, set(sys.modules) & {HEAVY!r}"
+    late = HEAVY | LATE
+    code = f"{what}\nimport sys\nassert not set(sys.modules) & {late!r}, set(sys.modules) & {late!r}"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -140,4 +140,11 @@ def test_equal_answers_and_unreadable_scores_are_left_out_and_counted() -> None:
     assert (found["questions"], found["same"], found["unreadable"], found["all"]["n"]) == (30, 12, 1, 17)
     few = self_preference(made[:15])
     assert (few["all"], few["equal"]) == (None, None)
+    half = self_preference(
+        [replace(duel, right=i < 5, other_right=False) for i, duel in enumerate(duels(15, 0))]
+    )
+    assert (half["all"]["n"], half["equal"]["n"]) == (15, 10)
+    unequal = self_preference([replace(duel, right=True, other_right=False) for duel in duels(15, 0)])
+    assert unequal["equal"] is None
+    assert "too few of the answers are equally right" in told(self_preference=[{"iteration": 1, **unequal}])
     assert "Self-preference of M1 is not known" in told(self_preference=[{"iteration": 1, **few}])

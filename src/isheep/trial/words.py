@@ -179,12 +179,16 @@ def _drifts(trial: Entry) -> Iterator[str]:
             head = f"M{model['iteration']} on M0's answers to {SOURCES.get(source, source)}"
             change, auroc = found["mean_change"], found["auroc_change"]
             if change and not change["ci_low"] <= 0 <= change["ci_high"]:
-                way = "higher" if change["value"] > 0 else "lower"
-                by = span(change, 2, signed=True)
-                yield f"{head}: it scores the same answers {way} than M0 did, by {by} on average."
+                way, by = ("higher", change) if change["value"] > 0 else ("lower", _mirrored(change))
+                yield f"{head}: it scores the same answers {way} than M0 did, by {span(by)} on average."
             if auroc and not auroc["ci_low"] <= 0 <= auroc["ci_high"]:
                 way = "better" if auroc["value"] > 0 else "worse"
                 yield f"{head}: it tells right from wrong {way} than M0 did, AUROC {span(auroc, 2, signed=True)}."
+
+
+def _mirrored(cell: Entry) -> Entry:
+    """The same figure counted the other way."""
+    return {"value": -cell["value"], "ci_low": -cell["ci_high"], "ci_high": -cell["ci_low"]}
 
 
 def _preferences(trial: Entry) -> Iterator[str]:
@@ -196,8 +200,10 @@ def _preferences(trial: Entry) -> Iterator[str]:
                 "few questions."
             )
             continue
-        among = f"; among answers equally right or wrong {span(equal, 2, signed=True)}" if equal else ""
-        figures = f"{span(whole, 2, signed=True)} points on {whole['n']} questions{among}"
+        among = f"among answers equally right or wrong {span(equal, 2, signed=True)}"
+        if equal is None:
+            among = "too few of the answers are equally right or wrong to tell liking from skill"
+        figures = f"{span(whole, 2, signed=True)} points on {whole['n']} questions; {among}"
         decides = equal or whole
         if decides["ci_low"] > 0:
             yield f"M{t} favours its own answers over M0's, more than M0 does: {figures}."

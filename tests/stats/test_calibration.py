@@ -114,3 +114,5 @@ def test_what_cannot_be_calibrated_is_refused() -> None:
         brier([], [])
     with pytest.raises(ValueError, match="as many x as y"):
         isotonic([1.0], [])
+    with pytest.raises(ValueError, match="no finite number"):
+        isotonic([float("nan")], [1.0])

@@ -145,6 +145,8 @@ def test_perfect_separation_is_as_sure_as_the_rarer_kind() -> None:
 def test_the_auroc_interval_needs_both_kinds() -> None:
     assert auroc_interval([], [1.0]) is None
     assert auroc_interval([1.0], []) is None
+    with pytest.raises(ValueError, match="no finite number"):
+        auroc_interval([float("nan")], [1.0])
 
 
 @pytest.mark.parametrize(("x", "y"), [([], []), ([1.0], [1.0, 2.0]), ([float("nan")], [1.0])])

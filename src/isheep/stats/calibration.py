@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -36,9 +37,12 @@ class Calibration:
 
 def isotonic(x: Sequence[float], y: Sequence[float]) -> Steps:
     """The rising step function of `x` nearest to `y` by least squares, by pooling adjacent violators (Ayer et al.
-    1955). Equal `x` share one height. Raises ValueError for no points, or for lists that differ in length."""
+    1955). Equal `x` share one height. Raises ValueError for no points, lists that differ in length, or
+    what is no finite number."""
     if not x or len(x) != len(y):
         raise ValueError("there must be at least one point, with as many x as y")
+    if not all(map(math.isfinite, (*x, *y))):
+        raise ValueError("a point is no finite number: leave missing items out, and say how many")
     at: dict[float, list[float]] = {}
     for start, height in zip(x, y, strict=True):
         at.setdefault(start, []).append(height)

@@ -45,11 +45,14 @@ def auroc_interval(
     `clusters` names those of the positives and those of the negatives; a cluster may hold both kinds. Where no
     resample differs from the estimate (perfect order), Wilson's interval for as many items as there are clusters of the
     rarer kind: the variance of an AUROC A is at most A (1 - A) over that number (Birnbaum and Klose 1957).
+    Raises ValueError for a score that is no finite number.
     """
     if not positive or not negative:
         return None
     import numpy as np
 
+    for scores in (positive, negative):
+        _check_paired(scores)
     codes = 2 * _codes([*positive, *negative]) + np.repeat([1, 0], [len(positive), len(negative)])
 
     def of(indices: Indices) -> float | None:

@@ -108,8 +108,6 @@ def evaluate(
         typer.echo(eval_json(summary))
         return
     console.print(eval_table(summary))
-    for line in summary["warnings"]:
-        console.print(line, style="yellow", highlight=False, markup=False)
     console.print(f"run     {run.name}", soft_wrap=True)
     console.print(f"report  {run.folder / 'report.html'}", soft_wrap=True)
 

@@ -121,6 +121,8 @@ class Maker:
             )
             spec, identity["judge"] = self._model(base, revision)
             identity["judge"] |= {"backend": self.recipe.backend.engine}
+        if Path(settings["script"]).is_file():
+            identity["script"] = file_digest(Path(settings["script"]))
         asked = self.recipe.judge
         return JudgeSpec(
             settings["model"], asked.url, asked.key_env, spec, self.recipe.backend.engine, settings["script"]

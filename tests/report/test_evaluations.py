@@ -85,6 +85,11 @@ def test_other_prompts_are_refused() -> None:
     assert family_of([row], (), {"t": "acc"}) == []
 
 
+def test_other_scorers_are_refused() -> None:
+    with pytest.raises(PairingError, match="one was scored by test 1, the other by test 2"):
+        paired([item("0", 1.0, scorer="test 2")], [item("0", 1.0)])
+
+
 def test_only_the_same_metric_and_part_is_paired() -> None:
     one = item("0", 1.0, item="first")
     assert paired([one], [item("0", 1.0, item="second")]) == []

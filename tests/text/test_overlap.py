@@ -206,3 +206,11 @@ def test_cost_grows_with_what_is_alike_not_with_what_is_kept() -> None:
         numbers = [index._numbers.get(word, 0) for word in text]
         measured += index._candidates(numbers).size
     assert measured < 100
+
+
+def test_a_text_of_hundreds_of_unknown_words_is_like_nothing() -> None:
+    index = OverlapIndex(0.7)
+    index.add("short", " ".join(f"known{i}" for i in range(20)))
+    index.add("long", " ".join(f"word{i}" for i in range(380)))
+    assert index.nearest(" ".join(f"other{i}" for i in range(400))) is None
+    assert index.nearest(" ".join(f"word{i}" for i in range(400))) == Hit("long", 2 * 380 / 780)

@@ -108,7 +108,8 @@ def paired(after: Iterable[Item], before: Iterable[Item]) -> list[tuple[Item, It
     """The items of two models that were asked the same: same task, metric, decoding, prompt and item; layouts may
     differ. Items without a value on either side are left out, as are those that only one model has.
 
-    Raises PairingError when one prompt's text differs: then the two were not asked the same question.
+    Raises PairingError when one prompt's text differs, as the two were then not asked the same question, or when they
+    were not scored by the same.
     """
     known = {(i.task, i.metric, i.decoding, i.prompt, i.item): i for i in before}
     pairs = []
@@ -120,6 +121,11 @@ def paired(after: Iterable[Item], before: Iterable[Item]) -> list[tuple[Item, It
             raise PairingError(
                 f"{item.task}: the prompt {item.prompt!r} was not the same for both models",
                 "evaluate both with the same data and settings; only scores on the same prompts can be paired",
+            )
+        if item.scorer != other.scorer:
+            raise PairingError(
+                f"{item.task}: one was scored by {other.scorer}, the other by {item.scorer}",
+                "evaluate both again with the same judge, prompts and versions",
             )
         pairs.append((item, other))
     return pairs

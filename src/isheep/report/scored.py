@@ -8,25 +8,74 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from isheep.benchmarks import BENCHMARKS
+from isheep.chat.protocols import GRADE, PREFERENCE
+from isheep.chat.summary import graded_scores, lengths_of, pairwise_scores
+from isheep.records import Item, Judgment, Reply, Score
 from isheep.report.evaluations import Row, correct, family_of, gain_rows, score_rows
 from isheep.report.items import items_of
 from isheep.runs import Run
+from isheep.store import Artifact
 
 #: Headline metrics of what is no fixed benchmark, the first that a task has.
-HEADLINES = ("accuracy_greedy", "accuracy_sampled", "prompt_level_strict_acc", "preference", "grade")
+HEADLINES = ("accuracy_greedy", "accuracy_sampled", "prompt_level_strict_acc", "win_rate", "grade")
+#: Metrics of judged chat, whose summaries are made by `chat`.
+JUDGED = (PREFERENCE, GRADE)
+#: Metric of an item -> what its mean is called.
+MEANS = {PREFERENCE: "win_rate"}
 
 
 def scored(run: Run) -> dict[int, dict[str, list[Row]]]:
     """Model -> its `scores` and its `gain` over the base model. Holm's correction covers the recipe's family over all
     models of the run."""
-    items = items_of(run)
+    items, chat = items_of(run), _chat(run)
     made = {
-        t: {"scores": score_rows(found), "gain": gain_rows(found, items.get(0, ())) if t else []}
+        t: {
+            "scores": [*(row for row in score_rows(found) if row["metric"] not in JUDGED), *chat.get(t, [])],
+            "gain": [_named(row) for row in gain_rows(found, items.get(0, ()))] if t else [],
+        }
         for t, found in items.items()
     }
     rows = [row for entry in made.values() for row in entry["gain"]]
     correct(family_of(rows, run.recipe.report.family, headlines(rows)))
     return made
+
+
+def _named(row: Row) -> Row:
+    return {**row, "metric": MEANS.get(row["metric"], row["metric"])}
+
+
+def _chat(run: Run) -> dict[int, list[Row]]:
+    """Model -> the scores of its judged chat, which are more than means: length-controlled, by category and turn."""
+    found: dict[int, list[Row]] = {}
+    for step in run.due:
+        artifact = run.artifact(step) if step.stage == "judged" else None
+        if artifact is not None:
+            items = artifact.read(Item)
+            lengths = lengths_of(_baseline(run, artifact))
+            scores = graded_scores(items) + pairwise_scores(items, artifact.read(Judgment), lengths)
+            found.setdefault(step.iteration, []).extend(map(_row, scores))
+    return found
+
+
+def _baseline(run: Run, judged: Artifact) -> list[Reply]:
+    """What a model's replies were held against: the file's own, kept with the verdicts, or the base model's."""
+    keys = judged.manifest["inputs"].get("baseline")
+    if not keys:
+        return judged.read(Reply)
+    made = (run.store.find("chat", key) for key in keys)
+    return [reply for artifact in made if artifact is not None for reply in artifact.read(Reply)]
+
+
+def _row(score: Score) -> Row:
+    return {
+        "task": score.task,
+        "metric": score.metric,
+        "value": score.value,
+        "ci_low": score.ci_low,
+        "ci_high": score.ci_high,
+        "n": score.n,
+        "layout": score.layout,
+    }
 
 
 def headlines(rows: Iterable[Row]) -> dict[str, str]:

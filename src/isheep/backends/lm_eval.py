@@ -77,7 +77,8 @@ class LmEvalExaminer:
         pass
 
     def _run(self, pending: Sequence[tuple[Item, str]]) -> Iterator[Item]:
-        """Items whose value is told by a program's end: 1 for one that passed, 0 for any other."""
+        """Items whose value is told by a program's end: 1 for one that passed, 0 for one that did not, None for one that
+        could not be run (a fence of the sandbox failed), which says nothing about the model."""
         if not pending:
             return
         from isheep.sandbox import Program, run_checks
@@ -85,7 +86,8 @@ class LmEvalExaminer:
         items = {item.id: item for item, _ in pending}
         programs = [Program(item.id, code) for item, code in pending]
         for outcome in run_checks(programs, workers=self._runtime.threads or 1):
-            yield replace(items[outcome.id], value=float(outcome.passed))
+            ran = outcome.status != "error"
+            yield replace(items[outcome.id], value=float(outcome.passed) if ran else None)
 
     def _events(
         self, mode: Literal["examine", "questions"], what: Examination, work: Path

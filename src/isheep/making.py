@@ -122,7 +122,7 @@ class Maker:
             spec, identity["judge"] = self._model(base, revision)
             identity["judge"] |= {"backend": self.recipe.backend.engine}
         if Path(settings["script"]).is_file():
-            identity["script"] = file_digest(Path(settings["script"]))
+            identity["settings"]["script"] = file_digest(Path(settings["script"]))
         asked = self.recipe.judge
         return JudgeSpec(
             settings["model"], asked.url, asked.key_env, spec, self.recipe.backend.engine, settings["script"]

@@ -64,7 +64,8 @@ class _Planner:
         planted = None
         if recipe.probes.count and recipe.assessment.level != "none" and recipe.iterations:
             planted = self._step("probes", "probes", 0, recipe.probes, {"seeds": [seeds]})
-        asked = self.evaluations.questions(tests) if recipe.iterations else ()
+        every = (*tests, *self.evaluations.tests("also"))
+        asked = self.evaluations.questions(every) if recipe.iterations else ()
         current: Step | None = None  # the step that made M_t; None is the base model
         direct = recipe.train.start == "direct"
         for t in range(min(1, recipe.iterations) if direct else recipe.iterations):

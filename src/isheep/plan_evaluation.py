@@ -88,7 +88,7 @@ class Evaluations:
             kind=judge.kind or "scripted",
             model=judge.model,
             prompts=judge.prompts,
-            reading=judge.reading,
+            reading=judge.reading if protocol == "pairwise" else "choice",
             temperature=judge.temperature,
             max_tokens=judge.max_tokens,
             script=judge.script or "",
@@ -134,8 +134,10 @@ class Evaluations:
         for protocol in PROTOCOLS:
             for i, file in enumerate(getattr(recipe.chat, protocol)):
                 path = files[f"chat.{protocol}.{i}"]
-                settings = QuestionsSettings(chat=file, limit=recipe.chat.limit)
-                yield made(task_name(path), settings, chat=path)
+                known = recipe.chat.references if protocol == "graded" else None
+                settings = QuestionsSettings(chat=file, references=known, limit=recipe.chat.limit)
+                used = {"references": files["chat.references"]} if known else {}
+                yield made(task_name(path), settings, chat=path, **used)
         asked = recipe.benchmarks
         if asked.tasks:
             settings = QuestionsSettings(benchmarks=asked.tasks, data_dir=asked.data_dir, limit=asked.limit)

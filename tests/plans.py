@@ -63,6 +63,11 @@ def own(plan: Plan, *stages: str) -> set[str]:
     return {s.name for s in plan.steps if s.stage in stages and not s.name.startswith("tests.")}
 
 
+def kinds(plan: Plan, *wanted: str) -> set[str]:
+    """The steps of these names, of all iterations: "pairs.judged" are "pairs.judged.0", "pairs.judged.1", ..."""
+    return {s.name for s in plan.steps if s.name.removesuffix(f".{s.iteration}") in wanted}
+
+
 def changed(before: Plan, after: Plan) -> set[str]:
     """Steps of the second plan that are not in the first, by name and key. None may have gone."""
     old, new = keys(before), keys(after)

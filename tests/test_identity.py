@@ -11,14 +11,16 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic.fields import FieldInfo
 
+from isheep.files import PACKAGE
 from isheep.plan import Plan, make_plan
 from isheep.recipe import Recipe
 from isheep.recipe_sections import ReportSettings, RuntimeSettings
-from isheep.stages import STAGES
+from isheep.stages import STAGE_BY_NAME, STAGES
 from isheep.stages.sieves import DensitySettings, PairOverlapSettings, PerplexitySettings
 from isheep.stages.stage import Settings
 from isheep.steps import WIRING
-from plans import by_name, changed, downstream, keys, own, plan_of
+from evaluated import ASKED, IFEVAL, PAIRS, TALK, write_evaluations
+from plans import by_name, changed, downstream, keys, kinds, own, plan_of
 from toy import TESTS, toy, toy_recipe, write_lines
 
 
@@ -32,7 +34,7 @@ def alternative(info: FieldInfo, default: Any) -> Any:
     if isinstance(default, bool):
         return not default
     if isinstance(default, tuple):
-        return list(default[1:])
+        return list(default[1:]) if default else ["other"]
     if isinstance(default, int):
         return default + 1
     if isinstance(default, float):
@@ -62,6 +64,13 @@ SPECIAL: dict[str, Any] = {
     "backend.engine": "hf",
     "backend.trainer": "trl",
     "report.truth": "lamb",
+    "benchmarks.tasks": ["piqa", "squadv2"],
+    "chat.temperature": 0.5,
+    "judge.kind": "openai",
+    "judge.script": "first",
+    "judge.temperature": 0.5,
+    "judge.price_in": 1.0,
+    "judge.price_out": 1.0,
 }
 #: What must be chosen for a setting to matter, by its path or the beginning of it.
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -73,6 +82,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "filter.density.": ("filter.density={}",),
     "filter.density.share": ("filter.density={clusters: null, share: 0.5}",),
     "filter.overlap.": ("filter.overlap={}",),
+    "judge.kind": ("judge.model=sheepdog",),
+    "judge.url": ("judge={kind: openai, model: sheepdog}",),
+    "judge.key_env": ("judge={kind: openai, model: sheepdog}",),
 }
 #: Settings that other steps are made by, too.
 ALSO: dict[str, set[str]] = {
@@ -99,10 +111,10 @@ def value_at(recipe: Recipe, path: str) -> Any:
     return found
 
 
-def both(folder: Path, path: str, info: FieldInfo) -> tuple[Plan, Plan]:
-    """The toy plan, and that with one setting changed."""
+def both(folder: Path, path: str, info: FieldInfo, *rest: str) -> tuple[Plan, Plan]:
+    """The toy plan, with `rest` overrides, and that with one setting changed."""
     needed = max((start for start in NEEDS if path.startswith(start)), key=len, default="")
-    overrides = NEEDS.get(needed, ())
+    overrides = (*rest, *NEEDS.get(needed, ()))
     before = toy(folder, *overrides)
     old = value_at(before.recipe, path)
     new = SPECIAL[path] if path in SPECIAL else alternative(info, old)
@@ -111,12 +123,17 @@ def both(folder: Path, path: str, info: FieldInfo) -> tuple[Plan, Plan]:
     return make_plan(before), make_plan(after)
 
 
+#: Sections that ask for evaluations besides the loop's own tests.
+EVALUATIONS = ("benchmarks", "ifeval", "chat", "judge", "contamination", "exam")
+#: Settings that name outside files or tests, or choose inputs: their content counts. Tested below.
+BELOW = {"seeds.file", "evaluate.tasks", "evaluate.also", "ifeval.file", "benchmarks.data_dir", "chat.pairwise",
+         "chat.graded", "chat.baseline", "chat.references", "judge.prompts"}  # fmt: skip
 STAGE_SETTINGS = [
     pytest.param(stage.name, path, info, id=path)
     for stage in STAGES
-    if stage.name in Recipe.model_fields
+    if stage.name in Recipe.model_fields and stage.name not in EVALUATIONS
     for path, info in settings_of(stage.settings, f"{stage.name}.")
-    if path.split(".")[1] not in WIRING and path != "seeds.file"  # its content counts; tested below
+    if path.split(".")[1] not in WIRING and path not in BELOW
 ] + [
     pytest.param("filter", path, info, id=path)
     for name, cls in (("ppl", PerplexitySettings), ("density", DensitySettings), ("overlap", PairOverlapSettings))
@@ -133,6 +150,46 @@ def test_a_setting_changes_its_stage_and_what_rests_on_it_only(
     also = {name for name in keys(after) if name.partition(".")[0] in ALSO.get(path, ())}
     assert changed(before, after) == downstream(after, own(after, stage) | new | also)
     assert new <= {"likelihood.0", "likelihood.1", "vectors.0", "vectors.1"}
+
+
+#: Steps, by their names without the iteration, that each setting of an evaluation is part of; by its path or section.
+TOUCHES: dict[str, set[str]] = {
+    "benchmarks": {"benchmarks"},
+    "benchmarks.tasks": {"benchmarks", "questions.benchmarks"},
+    "benchmarks.limit": {"benchmarks", "questions.benchmarks"},
+    "ifeval": {"ifeval"},
+    "ifeval.limit": {"ifeval", "questions.ifeval"},
+    "chat": {"pairs.chat", "talk.chat"},
+    "chat.limit": {"pairs.chat", "talk.chat", "questions.pairs", "questions.talk"},
+    "judge": {"pairs.judged", "talk.judged"},
+    "judge.reading": {"pairs.judged"},
+    "judge.url": set(),
+    "judge.key_env": set(),
+    "judge.price_in": set(),
+    "judge.price_out": set(),
+    "contamination": {"contamination"},
+    "exam": {"exam"},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "info"),
+    [
+        pytest.param(path, info, id=path)
+        for section in EVALUATIONS
+        for path, info in settings_of(Recipe.model_fields[section].annotation, f"{section}.")  # type: ignore[arg-type]
+        if path.split(".")[1] not in WIRING and path not in BELOW
+    ],
+)
+def test_a_setting_of_an_evaluation_changes_its_own_steps_only(
+    tmp_path: Path, path: str, info: FieldInfo
+) -> None:
+    before, after = both(tmp_path, path, info, *write_evaluations(tmp_path))
+    assert set(keys(before)) == set(keys(after))
+    touched = TOUCHES[path] if path in TOUCHES else TOUCHES[path.partition(".")[0]]
+    assert changed(before, after) == downstream(after, kinds(after, *touched))
+    # No training rests on it: an evaluation looks on. (Dropping what is copied is asked for by contamination.drop.)
+    assert not changed(before, after) & own(after, "instructions", "filter", "train", "review")
 
 
 @pytest.mark.parametrize(
@@ -198,11 +255,13 @@ def test_the_model_changes_every_step_that_has_one(tmp_path: Path, override: str
 
 
 def test_the_layout_changes_the_steps_that_lay_out_requests(tmp_path: Path) -> None:
-    before = plan_of(tmp_path)
-    used = {s.name for s in before.steps if s.model is not None and s.stage != "instructions"}
-    found = changed(before, plan_of(tmp_path, "model.layout=qa"))
+    rest = write_evaluations(tmp_path)
+    before = plan_of(tmp_path, *rest)
+    used = {s.name for s in before.steps if s.model is not None and STAGE_BY_NAME[s.stage].lays_out}
+    found = changed(before, plan_of(tmp_path, *rest, "model.layout=qa"))
     assert found == downstream(before, used)
-    assert "instructions.0" not in found
+    assert {"ifeval.0", "pairs.chat.0", "benchmarks.0", "exam_responses.0"} <= found
+    assert not found & {"instructions.0", "questions.benchmarks", "exam"}
 
 
 def test_the_seed_changes_every_key(tmp_path: Path) -> None:
@@ -219,7 +278,126 @@ def test_the_engine_and_the_trainer_are_part_of_identity(tmp_path: Path) -> None
     assert changed(before, plan_of(tmp_path, *whole, "backend.trainer=trl")) == downstream(before, trained)
 
 
+# evaluations
+
+
+def test_evaluations_change_nothing_of_the_loop(tmp_path: Path) -> None:
+    rest = write_evaluations(tmp_path)
+    plain, looked_at = plan_of(tmp_path), plan_of(tmp_path, *rest)
+    assert changed(plain, looked_at) == {
+        name for name in keys(looked_at) if name not in keys(plain) or name.startswith(("questions.", "contamination."))
+    }  # fmt: skip
+
+
+def test_what_is_copied_and_dropped_changes_the_filters(tmp_path: Path) -> None:
+    rest = (*write_evaluations(tmp_path), "preferences.samples=2")
+    before, after = plan_of(tmp_path, *rest), plan_of(tmp_path, *rest, "contamination.drop=true")
+    assert changed(before, after) == downstream(after, own(after, "filter", "preferences"))
+    assert "contamination.0" not in changed(before, after), "it is the same search"
+    other = plan_of(tmp_path, *rest, "contamination={drop: true, n: 8}")
+    assert changed(after, other) == downstream(other, own(other, "contamination"))
+    assert "train.0" in changed(after, other)
+
+
+def test_another_test_to_look_at_changes_what_it_is_asked_of_only(tmp_path: Path) -> None:
+    more = write_lines(tmp_path / "more.jsonl", ASKED)
+    before, after = plan_of(tmp_path), plan_of(tmp_path, f"evaluate.also=[{more}]")
+    new = {"tests.more", "also.0", "also.1", "also.2"}
+    assert keys(after).keys() - keys(before).keys() == new
+    assert changed(before, after) == downstream(after, new)
+    assert not changed(before, after) & {"evaluate.0", "filter.0", "review.0"}, "it is not held out"
+    assert "contamination.0" in changed(before, after), "but what is copied of it is told"
+
+
+def test_whose_answers_pairs_are_held_against(tmp_path: Path) -> None:
+    rest = write_evaluations(tmp_path)
+    base, file = plan_of(tmp_path, *rest), plan_of(tmp_path, *rest, "chat.baseline=file")
+    assert changed(base, file) == {"pairs.judged.0", "pairs.judged.1", "pairs.judged.2"}
+    assert "pairs.judged.0" not in keys(base), "the base model is not held against itself"
+
+
+def test_a_judge_of_ones_own_goes_by_its_model(tmp_path: Path) -> None:
+    rest = write_evaluations(tmp_path)
+    base, other, revised = (
+        plan_of(tmp_path, *rest, *words)
+        for words in (
+            ("judge={kind: engine, model: base}",),
+            ("judge={kind: engine, model: other}",),
+            ("judge={kind: engine, model: base}", "model.revision=main"),
+        )
+    )
+    judged = {name for name in keys(base) if ".judged." in name}
+    assert changed(base, other) == judged
+    assert judged < changed(base, revised)
+
+
+def test_code_that_is_allowed_to_run_changes_no_key(tmp_path: Path) -> None:
+    asked = ("benchmarks.tasks=[boolq, humaneval]", "runtime.allow_code_execution=true")
+    assert "benchmarks.0" in keys(plan_of(tmp_path, *asked))
+    both = [plan_of(tmp_path, f"runtime.allow_code_execution={b}") for b in ("true", "false")]
+    assert keys(both[0]) == keys(both[1])
+
+
 # outside files
+
+
+@pytest.mark.parametrize(
+    ("setting", "rows", "touched"),
+    [
+        ("ifeval.file", IFEVAL, {"ifeval", "questions.ifeval"}),
+        ("chat.pairwise", PAIRS, {"pairs.chat", "pairs.judged", "questions.pairs"}),
+        ("chat.graded", TALK, {"talk.chat", "talk.judged", "questions.talk"}),
+        ("evaluate.also", ASKED, {"tests.more"}),
+        ("judge.script", [{"text": "Verdict: A"}], {"pairs.judged", "talk.judged"}),
+        (
+            "chat.references",
+            [{"id": "111", "references": ["4", "7"]}, {"id": "81", "references": ["x", "y"]}],
+            {"talk.judged", "questions.talk"},
+        ),
+    ],
+)
+def test_moving_an_evaluations_file_changes_nothing_and_editing_it_does(
+    tmp_path: Path, setting: str, rows: list[Any], touched: set[str]
+) -> None:
+    rest = write_evaluations(tmp_path)
+    name = {"chat.pairwise": "pairs", "chat.graded": "talk", "evaluate.also": "more"}.get(setting, "rows")
+    listed = name != "rows"
+
+    def planned(path: Path) -> Plan:
+        return plan_of(tmp_path, *rest, f"{setting}={[str(path)] if listed else path}")
+
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        write_lines(tmp_path / folder / f"{name}.jsonl", rows)
+    before, moved = (planned(tmp_path / folder / f"{name}.jsonl") for folder in ("one", "two"))
+    assert changed(before, moved) == set()
+    write_lines(tmp_path / "two" / f"{name}.jsonl", rows[::-1] if len(rows) > 1 else [{"text": "Verdict: B"}])
+    edited = planned(tmp_path / "two" / f"{name}.jsonl")
+    assert changed(before, edited) == downstream(edited, kinds(edited, *touched))
+
+
+def test_the_benchmarks_data_go_by_their_content(tmp_path: Path) -> None:
+    asked = ("benchmarks.tasks=[boolq]",)
+    row = {"question": "is it", "passage": "It is.", "label": 1}
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        write_lines(tmp_path / folder / "boolq.jsonl", [row])
+    before, moved = (plan_of(tmp_path, *asked, f"benchmarks.data_dir={tmp_path}/{n}") for n in ("one", "two"))
+    assert changed(before, moved) == set()
+    write_lines(tmp_path / "two" / "boolq.jsonl", [row, row])
+    edited = plan_of(tmp_path, *asked, f"benchmarks.data_dir={tmp_path}/two")
+    assert changed(before, edited) == downstream(edited, kinds(edited, "benchmarks", "questions.benchmarks"))
+
+
+def test_the_judges_prompts_go_by_their_content(tmp_path: Path) -> None:
+    rest = write_evaluations(tmp_path)
+    shutil.copytree(PACKAGE / "prompts" / "chat" / "isheep", tmp_path / "mine")
+    before, moved = plan_of(tmp_path, *rest), plan_of(tmp_path, *rest, f"judge.prompts={tmp_path}/mine")
+    assert changed(before, moved) == set()
+    path = tmp_path / "mine" / "graded.txt"
+    path.write_text(path.read_text(encoding="utf-8") + "Be strict.\n", encoding="utf-8")
+    edited = plan_of(tmp_path, *rest, f"judge.prompts={tmp_path}/mine")
+    assert changed(before, edited) == kinds(edited, "pairs.judged", "talk.judged")
 
 
 @pytest.mark.parametrize("setting", ["seeds.file", "instructions.prompt", "responses.principles"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from isheep.verify import CHECKS, check
+from isheep.verify.sentences import sentences
 
 ROOT = Path(__file__).parents[2]
 TEXTS = 300
@@ -72,6 +74,7 @@ def test_agreement(agreement: ModuleType, checked: Any, id: str) -> None:
     assert not row.unexplained
     assert row.agree == TEXTS or id in DIFFER
     assert row.agree > 0.85 * TEXTS
+    assert row.plain > 0.2 * TEXTS, "too few texts on which a difference would be noticed"
     assert 0.03 * TEXTS < row.followed < 0.97 * TEXTS, "the texts do not put this check to the test"
 
 
@@ -89,6 +92,28 @@ def test_plain_english_is_split_and_counted_as_the_reference_does(
                 capitals = {"capital_frequency": limit, "capital_relation": relation}
                 id = "change_case:capital_word_frequency"
                 assert check(id, text, **capitals) is checked(id, text, capitals)
+
+
+def test_prose_has_as_many_sentences_as_the_tokenizer_without_trained_data_finds(
+    agreement: ModuleType,
+) -> None:
+    from nltk.tokenize.punkt import PunktSentenceTokenizer
+
+    prose = (
+        "The river is wide.",
+        "Is it deep?",
+        "NO WAY!",
+        "We left. then we slept.",
+        "Das Wasser ist kalt.",
+        "none",
+    )
+    rng = random.Random(0)
+    for _ in range(500):
+        text = "".join(
+            rng.choice(prose) + rng.choice((" ", "\n", "\n\n")) for _ in range(rng.randint(1, 12))
+        ).strip()
+        assert not agreement.why("length_constraints:number_sentences", text, {})
+        assert len(sentences(text)) == len(PunktSentenceTokenizer().tokenize(text)), text
 
 
 def test_a_difference_of_no_documented_kind_would_be_found(agreement: ModuleType) -> None:

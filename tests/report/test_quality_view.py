@@ -21,7 +21,7 @@ from isheep.report.quality import measured, quality
 from isheep.report.quality_view import quality_figures, quality_section, quality_table
 from isheep.report.summary import summarize
 from isheep.report.tables import Table
-from isheep.report.verb_view import DRAWN, spaced, verb_figures, verb_table
+from isheep.report.verb_view import DRAWN, spaced, verb_figures, verb_section, verb_table
 from isheep.runs import Run
 
 FOLDER = Path(isheep.report.__file__).parent
@@ -48,7 +48,7 @@ def alone(found: dict[str, Any]) -> dict[str, Any]:
 def section_of(summary: dict[str, Any]) -> Html:
     """The section as a page of its own."""
     parts = []
-    for part in quality_section(summary):
+    for part in (*quality_section(summary), *verb_section(summary)):
         if isinstance(part, Figure):
             parts.append(el("figure", el("h3", part.title), part.plot, el("figcaption", part.note)))
         else:
@@ -64,8 +64,8 @@ def cells_of(table: Table) -> dict[str, tuple[str, ...]]:
 
 
 def test_the_section_is_a_lead_a_table_plots_and_then_what_is_asked_for(summary: dict[str, Any]) -> None:
-    kinds = [kind for kind, _ in groupby(quality_section(summary), type)]
-    assert kinds == [Html, Table, Figure, Html, Figure, Table]
+    assert [kind for kind, _ in groupby(quality_section(summary), type)] == [Html, Table, Figure]
+    assert [kind for kind, _ in groupby(verb_section(summary), type)] == [Html, Figure, Table]
 
 
 def test_the_table_says_what_was_measured(summary: dict[str, Any]) -> None:

@@ -77,8 +77,8 @@ class LmEvalExaminer:
         pass
 
     def _run(self, pending: Sequence[tuple[Item, str]]) -> Iterator[Item]:
-        """Items whose value is told by a program's end: 1 for one that passed, 0 for one that did not, None for one that
-        could not be run (a fence of the sandbox failed), which says nothing about the model."""
+        """Items whose value is told by a program's end: 1 for one that passed, 0 for one that did not, None for one
+        that could not be run (a fence of the sandbox failed), which says nothing about the model."""
         if not pending:
             return
         from isheep.sandbox import Program, run_checks

@@ -34,13 +34,18 @@ def evaluation_section(summary: Entry) -> Iterator[Html | Figure | Table]:
         cls="lead",
     )
     yield from evaluation_figures(summary)
-    yield evaluation_table(summary)
+    yield from evaluation_tables(summary)
 
 
 def evaluation_cells(summary: Entry) -> list[tuple[str, str]]:
     """Every (task, metric) that is not of an exact-match test, in the order of the summary."""
     rows = [(s["task"], s["metric"]) for e in summary["iterations"] for s in e["scores"]]
     return [c for c in dict.fromkeys(rows) if c[1].partition("_")[0] not in EXACT_MATCH and "@" not in c[1]]
+
+
+def evaluation_tables(summary: Entry) -> list[Table]:
+    """The table of all metrics; none where nothing of the kind was asked."""
+    return [evaluation_table(summary)] if evaluation_cells(summary) else []
 
 
 def evaluation_table(summary: Entry) -> Table:

@@ -10,12 +10,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from isheep.report.contamination_view import CANNOT, contamination_tables
+from isheep.report.evaluation_view import evaluation_tables
 from isheep.report.health_view import guard_table, judge_table
 from isheep.report.markup import cut, visible
 from isheep.report.measures import alarms
 from isheep.report.origin import REPRODUCE, provenance_table, recipe_yaml, step_table
+from isheep.report.quality_view import quality_tables
 from isheep.report.sample_view import GROUPS, record_tags
 from isheep.report.tables import Table, cost_table, dropped_table, iteration_table, ledger_table, score_tables
+from isheep.report.trial_view import trial_tables
 from isheep.runs import Run
 
 #: Sample texts are shorter here than on the page: they stand in a table.
@@ -60,11 +64,19 @@ def _lines(run: Run, summary: Entry, samples: Mapping[int, Entry]) -> Iterator[s
         dropped_table(summary),
         guard_table(summary),
         judge_table(summary),
+        *evaluation_tables(summary),
+        *trial_tables(summary),
+        *contamination_tables(summary),
+        *quality_tables(summary),
         cost_table(summary),
         ledger_table(summary),
     ):
         if table:
             yield from _table(table)
+    yield from _trial(summary)
+    if summary["contamination"]:
+        yield safe(CANNOT)
+        yield ""
     yield from _list(summary["ledger"]["notes"])
     for t, groups in samples.items():
         yield from _samples(t, groups)
@@ -81,6 +93,16 @@ def _lines(run: Run, summary: Entry, samples: Mapping[int, Entry]) -> Iterator[s
     for table in (step_table(run), provenance_table(run)):
         if table.rows:
             yield from _table(table)
+
+
+def _trial(summary: Entry) -> Iterator[str]:
+    """Whether the model knows what it knows, in sentences."""
+    if summary["trial"]:
+        yield "## Does this model know what it knows?"
+        yield ""
+        yield safe(summary["trial"]["headline"]["text"])
+        yield ""
+        yield from _list(summary["trial"]["sentences"])
 
 
 def _list(items: Sequence[str]) -> Iterator[str]:

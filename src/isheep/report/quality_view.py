@@ -16,7 +16,7 @@ from isheep.report.multiples import Half, halves, spans
 from isheep.report.numbers import NONE, count, fixed, number, percent, share
 from isheep.report.quality import GROUPS, LEAST_PAIRS, SCALES
 from isheep.report.tables import Table
-from isheep.report.verb_view import arrow, verb_section
+from isheep.report.verb_view import arrow, verb_table
 from isheep.text.overlap import DEFAULT_THRESHOLD
 
 Entry = Mapping[str, Any]
@@ -27,14 +27,13 @@ PARTS: Mapping[str, str] = {"instructions": "task", "responses": "answer"}
 
 
 def quality_section(summary: Entry) -> Iterator[Html | Figure | Table]:
-    """A lead, the table, plots for a grid of three; then a heading, sunbursts for a grid of two, and their table.
-    Nothing where nothing was answered yet."""
+    """A lead, the table, plots for a grid of three; what is asked for has a part of its own (verb_view). Nothing where
+    nothing was answered yet."""
     found = summary.get("quality")
     if found and found["iterations"]:
         yield el("p", _size_words(found), cls="lead")
         yield quality_table(summary)
         yield from quality_figures(found)
-        yield from verb_section(found)
 
 
 def _size_words(found: Entry) -> str:
@@ -51,6 +50,12 @@ def _size_words(found: Entry) -> str:
 
 
 # ---------------------------------------------------------------- the table
+
+
+def quality_tables(summary: Entry) -> list[Table]:
+    """The figures by iteration, and the verbs and nouns behind the sunbursts; none where nothing was answered yet."""
+    found = summary.get("quality")
+    return [quality_table(summary), verb_table(found)] if found and found["iterations"] else []
 
 
 def quality_table(summary: Entry) -> Table:

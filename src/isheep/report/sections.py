@@ -14,12 +14,15 @@ from isheep.report.case_view import case_view
 from isheep.report.contamination_view import contamination_section
 from isheep.report.evaluation_view import evaluation_section
 from isheep.report.figures import Figure, model_name
-from isheep.report.markup import Child, Html
+from isheep.report.markup import Child, Html, el
 from isheep.report.quality_view import quality_section
 from isheep.report.tables import Table
 from isheep.report.trial_view import trial_section
+from isheep.report.verb_view import verb_section
 from isheep.report.views import grid, table_view
 
+#: Rows from which on a table is folded.
+LONG = 25
 Entry = Mapping[str, Any]
 Part = Html | Figure | Table
 Corners = Mapping[int, Sequence[Mapping[str, Any]]]
@@ -31,7 +34,8 @@ def evaluation_sections(summary: Entry, corners: Corners, limit: int) -> Iterato
     yield "evaluations", "Benchmarks and judged chat", laid_out(evaluation_section(summary), "grid")
     yield "trial", "Does this model know what it knows?", laid_out(trial_section(summary), "grid three")
     yield "contamination", "Contamination", laid_out(contamination_section(summary), "grid")
-    yield "quality", "Data quality over iterations", laid_out(quality_section(summary), "grid three")
+    quality = [*laid_out(quality_section(summary), "grid three"), *laid_out(verb_section(summary), "grid")]
+    yield "quality", "Data quality over iterations", quality
     shown = [(t, found) for t, found in corners.items() if found]
     if shown:
         yield "cases", "Case studies", [
@@ -48,7 +52,14 @@ def laid_out(parts: Iterable[Part], cls: str) -> list[Html]:
         if kind is Figure:
             made.append(grid((f for f in group if isinstance(f, Figure)), cls))
         elif kind is Table:
-            made += [table_view(t) for t in group if isinstance(t, Table)]
+            made += [_table(t) for t in group if isinstance(t, Table)]
         else:
             made += [h for h in group if isinstance(h, Html)]
     return made
+
+
+def _table(table: Table) -> Html:
+    """A table; a long one is folded away."""
+    if len(table.rows) <= LONG:
+        return table_view(table)
+    return el("details", el("summary", table.caption), table_view(table, captioned=False))

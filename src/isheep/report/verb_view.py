@@ -22,8 +22,11 @@ Name = tuple[str, str]
 DRAWN = 6
 
 
-def verb_section(found: Entry) -> Iterator[Html | Figure | Table]:
-    """Heading, lead, sunbursts for a grid of two, and their table. `found` is `quality` of a summary."""
+def verb_section(summary: Entry) -> Iterator[Html | Figure | Table]:
+    """Heading, lead, sunbursts for a grid of two, and their table. Nothing where nothing was answered yet."""
+    found = summary.get("quality")
+    if not found or not found["iterations"]:
+        return
     yield el("h3", "What is asked for", cls="part")
     yield el(
         "p",

@@ -22,10 +22,10 @@ Entry = Mapping[str, Any]
 def eval_table(summary: Entry) -> Table:
     """A line per task and metric: each model's score with its interval, and its change against the base model.
 
-    Figures of exact-match tests stand in the score table; here are all others, unless there are only those.
+    Grades by category and turn, and other layouts of the base model, are left to the report.
     """
     rows = [(s["task"], s["metric"]) for e in summary["iterations"] for s in e["scores"]]
-    cells = [cell for cell in dict.fromkeys(rows) if "@" not in cell[1]]
+    cells = [cell for cell in dict.fromkeys(rows) if not {*"@/"} & {*cell[1]}]
     table = plain_table("scores (95 % interval); shares in %, changes in points")
     table.add_column("task", no_wrap=True)
     table.add_column("metric", no_wrap=True)

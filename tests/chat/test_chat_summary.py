@@ -185,6 +185,16 @@ def test_one_question_says_next_to_nothing() -> None:
     assert (found["mean_length"].ci_low, found["mean_length"].ci_high) == (4, 4)
 
 
+def test_a_few_wins_of_any_length_are_no_certainty() -> None:
+    few = QUESTIONS[:3]
+    found = scores(
+        compared(answers(1, "ours", few), answers(2, "theirs", few), lambda a, b: float(a > b), few)
+    )
+    wide = {metric: (found[metric].ci_low, found[metric].ci_high) for metric in ("win_rate", "lc_win_rate")}
+    assert wide["lc_win_rate"] == wide["win_rate"]
+    assert wide["win_rate"][1] - wide["win_rate"][0] > 0.4
+
+
 def test_nothing_judged_has_no_scores() -> None:
     assert pairwise_scores([], [], {}) == []
     assert graded_scores([]) == []

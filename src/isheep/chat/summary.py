@@ -122,7 +122,7 @@ def _win_rates(
     }
     for metric, statistic in statistics.items():
         low, high = bca(len(known), statistic, None if one_each else clusters, draws, seed)
-        if high - low < 1e-9:  # all resamples alike, as all verdicts are: that is not certainty
+        if np.ptp(values) == 0 or high - low < 1e-9:  # all verdicts alike: that is not certainty
             low, high = widest.low, widest.high
         made.add(metric, statistic(np.arange(len(known))), len(known), low, high)
 

@@ -38,14 +38,49 @@ def evaluation_section(summary: Entry) -> Iterator[Html | Figure | Table]:
 
 
 def evaluation_cells(summary: Entry) -> list[tuple[str, str]]:
-    """Every (task, metric) that is not of an exact-match test, in the order of the summary."""
+    """Every (task, metric) that is not of an exact-match test, in the order of the summary; grades by category and turn
+    have a table of their own."""
     rows = [(s["task"], s["metric"]) for e in summary["iterations"] for s in e["scores"]]
-    return [c for c in dict.fromkeys(rows) if c[1].partition("_")[0] not in EXACT_MATCH and "@" not in c[1]]
+    return [
+        c for c in dict.fromkeys(rows) if c[1].partition("_")[0] not in EXACT_MATCH and not {*"@/"} & {*c[1]}
+    ]
 
 
 def evaluation_tables(summary: Entry) -> list[Table]:
     """The table of all metrics; none where nothing of the kind was asked."""
-    return [evaluation_table(summary)] if evaluation_cells(summary) else []
+    return [evaluation_table(summary), *grade_tables(summary)] if evaluation_cells(summary) else []
+
+
+def grade_tables(summary: Entry) -> list[Table]:
+    """By graded task: every model's grades by category, both turns and each (the paper's Appendix D)."""
+    graded = [
+        (s["task"], s["metric"].split("/")[1:])
+        for e in summary["iterations"]
+        for s in e["scores"]
+        if s["metric"].startswith("grade/")
+    ]
+    return [
+        _grade_table(summary, task, [path for t, path in graded if t == task])
+        for task in dict.fromkeys(task for task, _ in graded)
+    ]
+
+
+def _grade_table(summary: Entry, task: str, paths: Sequence[Sequence[str]]) -> Table:
+    turns = sorted({path[0] for path in paths if path[0].isdigit()})
+    categories = list(dict.fromkeys(path[0] for path in paths if not path[0].isdigit()))
+    rows = []
+    for entry in summary["iterations"]:
+        for turn in ("", *turns):
+            cells = [
+                _score(
+                    "grade", _of(entry["scores"], task, "/".join(part for part in ("grade", c, turn) if part))
+                )
+                for c in ("", *categories)
+            ]
+            rows.append((model_name(entry["iteration"]), f"turn {turn}" if turn else "all", *cells))
+    return Table(
+        f"Grades on {task}, 1 to 10, by category and turn", ("model", "turn", "all", *categories), tuple(rows)
+    )
 
 
 def evaluation_table(summary: Entry) -> Table:

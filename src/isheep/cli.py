@@ -146,10 +146,13 @@ def show(
     json_: JsonOption = False,
     verify: Annotated[bool, typer.Option("--verify", help="Check every file against its digest.")] = False,
     samples: Annotated[int, typer.Option("--samples", help="Sample records per iteration.", min=0)] = 3,
+    items: Annotated[
+        bool, typer.Option("--items", help="Print every scored item as JSONL, for statistics of your own.")
+    ] = False,
 ) -> None:
     """Show a run: scores, funnel, why records were dropped, and samples. `--json` prints summary.json."""
     from isheep import open_run, summarize
-    from isheep.show import problems, sample_lines, watch_table
+    from isheep.show import item_lines, problems, sample_lines, watch_table
     from isheep.view import dropped_table, funnel_table, score_table
 
     opened = open_run(run, store)
@@ -160,7 +163,11 @@ def show(
         checked = sum(opened.artifact(step) is not None for step in opened.steps)
         typer.echo(f"{checked} artifacts checked, {len(found)} problems")
         raise typer.Exit(5 if found else 0)
-    summary = summarize(opened)
+    if items:
+        for line in item_lines(opened):
+            typer.echo(line)
+        return
+    summary = summarize(opened, deep=json_)
     if json_:
         typer.echo(json.dumps(summary, indent=1, allow_nan=False))
         return

@@ -103,7 +103,7 @@ def evaluate(
             store=store,
             tell=live.tell,
         )
-    summary = summarize(run)
+    summary = summarize(run, deep=False)
     if json_:
         typer.echo(eval_json(summary))
         return

@@ -7,6 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from isheep.records import to_json
+from isheep.report.items import items_of
 from isheep.report.measures import broken_limits, held, named
 from isheep.report.numbers import fixed, percent
 from isheep.report.samples import sample_records
@@ -15,6 +17,11 @@ from isheep.view import key_value_table, visible
 
 #: Letters of a sample record that are shown.
 SHOWN = 400
+
+
+def item_lines(run: Run) -> Iterator[str]:
+    """Every scored item of every model as a line of JSON."""
+    return (to_json(item) for items in items_of(run).values() for item in items)
 
 
 def watch_table(summary: Mapping[str, Any]) -> Table:

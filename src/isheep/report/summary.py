@@ -30,8 +30,11 @@ from isheep.text.verdicts import mean_scores
 Truth = Callable[[str, str, str], bool | None]
 
 
-def summarize(run: Run) -> dict[str, Any]:
-    """The summary of a run, finished or not: what is done is in, what is not is null or absent."""
+def summarize(run: Run, deep: bool = True) -> dict[str, Any]:
+    """The summary of a run, finished or not: what is done is in, what is not is null or absent.
+
+    `deep` adds the judge's trial and the quality of the data, which take seconds for every 10,000 pairs.
+    """
     tested = scored(run)
     planned = sum(step.stage == "train" for step in run.due)
     iterations = [_iteration(run, t, tested.get(t, {})) for t in range(planned + 1)]
@@ -53,8 +56,8 @@ def summarize(run: Run) -> dict[str, Any]:
         },
         "ledger": ledger(run).as_dict(),
         "contamination": contamination(run),
-        "trial": trial(run),
-        "quality": quality(run),
+        "trial": trial(run) if deep else None,
+        "quality": quality(run) if deep else None,
     }
     return {**made, "verdict": verdict(made), "warnings": warnings(made)}
 

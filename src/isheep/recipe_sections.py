@@ -79,10 +79,6 @@ class JudgeSection(Settings):
     """Longest verdict with its reasons, in tokens (FastChat: 2048)."""
     script: str | None = None
     """`scripted` only: its policy or file."""
-    price_in: float = Field(0.0, ge=0)
-    """Price of a million prompt tokens, for the ledger; never part of a key."""
-    price_out: float = Field(0.0, ge=0)
-    """Price of a million written tokens."""
 
 
 class ReportSettings(Settings):

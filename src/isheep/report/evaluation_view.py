@@ -48,7 +48,22 @@ def evaluation_cells(summary: Entry) -> list[tuple[str, str]]:
 
 def evaluation_tables(summary: Entry) -> list[Table]:
     """The table of all metrics; none where nothing of the kind was asked."""
-    return [evaluation_table(summary), *grade_tables(summary)] if evaluation_cells(summary) else []
+    if not evaluation_cells(summary):
+        return []
+    return [evaluation_table(summary), *grade_tables(summary), *judge_tables(summary)]
+
+
+def judge_tables(summary: Entry) -> list[Table]:
+    """Who judged the chat, and what it took: a judge that is no longer served cannot be compared with later."""
+    rows = tuple(
+        (
+            f"{j['task']}, {model_name(j['iteration'])}", j["judge"], j["date"], count(j["verdicts"]),
+            count(j["unreadable"]), count(j["prompt_tokens"]), count(j["tokens"]),
+        )
+        for j in summary.get("judging") or ()
+    )  # fmt: skip
+    columns = ("judged", "judge", "date", "verdicts", "unreadable", "tokens read", "tokens written")
+    return [Table("Who judged, and what it took", columns, rows)] if rows else []
 
 
 def grade_tables(summary: Entry) -> list[Table]:

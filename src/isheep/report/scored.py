@@ -6,9 +6,10 @@ Knows: which metric of a task is its headline. The arithmetic is in evaluations.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from isheep.benchmarks import BENCHMARKS
-from isheep.chat.protocols import GRADE, PREFERENCE
+from isheep.chat.protocols import GRADE, PREFERENCE, RULE
 from isheep.chat.summary import graded_scores, lengths_of, pairwise_scores
 from isheep.records import Item, Judgment, Reply, Score
 from isheep.report.evaluations import Row, correct, family_of, gain_rows, score_rows
@@ -45,16 +46,42 @@ def _named(row: Row) -> Row:
 
 
 def _chat(run: Run) -> dict[int, list[Row]]:
-    """Model -> the scores of its judged chat, which are more than means: length-controlled, by category and turn."""
-    found: dict[int, list[Row]] = {}
+    """Model -> the scores of its judged chat, which are more than means: length-controlled, by category and turn. As with
+    all items, the last of several steps of one name counts."""
+    found: dict[int, dict[str, list[Row]]] = {}
     for step in run.due:
         artifact = run.artifact(step) if step.stage == "judged" else None
         if artifact is not None:
             items = artifact.read(Item)
             lengths = lengths_of(_baseline(run, artifact))
             scores = graded_scores(items) + pairwise_scores(items, artifact.read(Judgment), lengths)
-            found.setdefault(step.iteration, []).extend(map(_row, scores))
-    return found
+            found.setdefault(step.iteration, {})[step.name] = [_row(score) for score in scores]
+    return {t: [row for rows in steps.values() for row in rows] for t, steps in found.items()}
+
+
+def judging(run: Run) -> list[dict[str, Any]]:
+    """By judged task and model: who judged, when, how many verdicts (and how many cannot be read), and the tokens that
+    judge read and wrote; those of a judge one pays for are its bill."""
+    made = []
+    for step in run.due:
+        artifact = run.artifact(step) if step.stage == "judged" else None
+        if artifact is None:
+            continue
+        found = artifact.read(Judgment)
+        judges = sorted({j.judge for j in found if j.judge != RULE})
+        made.append(
+            {
+                "task": next((j.task for j in found), ""),
+                "iteration": step.iteration,
+                "judge": ", ".join(judges) or RULE,
+                "date": str(artifact.manifest["started"])[:10],
+                "verdicts": len(found),
+                "unreadable": sum(j.value is None for j in found),
+                "prompt_tokens": sum(j.prompt_tokens for j in found),
+                "tokens": sum(j.tokens for j in found),
+            }
+        )
+    return made
 
 
 def _baseline(run: Run, judged: Artifact) -> list[Reply]:

@@ -17,7 +17,7 @@ from isheep.report.contamination import contamination
 from isheep.report.health import judge_health, probed, result, reviewed
 from isheep.report.ledger import ledger
 from isheep.report.quality import quality
-from isheep.report.scored import scored
+from isheep.report.scored import judging, scored
 from isheep.report.trial import trial
 from isheep.report.verdict import verdict, warnings
 from isheep.runs import Run
@@ -55,6 +55,7 @@ def summarize(run: Run, deep: bool = True) -> dict[str, Any]:
             "tokens": sum(sum(i["tokens"].values()) for i in iterations),
         },
         "ledger": ledger(run).as_dict(),
+        "judging": judging(run),
         "contamination": contamination(run),
         "trial": trial(run) if deep else None,
         "quality": quality(run) if deep else None,

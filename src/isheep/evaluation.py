@@ -6,6 +6,7 @@ have. A run's own steps are looked up by their keys and never done again.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from isheep.benchmarks import BENCHMARKS, GROUPS
+from isheep.benchmarks import BENCHMARKS, GROUPS, find_data
 from isheep.errors import RecipeError, StoreError
-from isheep.files import is_folder, locate
+from isheep.files import is_folder, locate, shipped
 from isheep.making import Made, Maker
 from isheep.plan_evaluation import Evaluations
 from isheep.recipe import TEST_FILE, Loaded, load_recipe
@@ -33,6 +34,9 @@ OWN_FILES: Mapping[str, tuple[str, ...]] = {
     "alpaca_eval": ("alpaca_eval.json", "alpaca_eval.jsonl"),
     "mt_bench": ("mt_bench_question.jsonl", "question.jsonl", "mt_bench.jsonl", "mt_bench/question.jsonl"),
 }
+#: Sections of a run's recipe that say how its models are evaluated.
+_KEPT = ("name", "seed", "iterations", "model", "backend", "evaluate", "benchmarks", "ifeval", "chat", "judge",
+         "contamination", "report", "runtime")  # fmt: skip
 #: Where their settings are.
 _SECTION = {"ifeval": "ifeval.file", "alpaca_eval": "chat.pairwise", "mt_bench": "chat.graded"}
 
@@ -63,12 +67,17 @@ def settings_of(
             problems.append(error)
             continue
         asked.add(path, value)
+    found = asked.settings
+    if "benchmarks.tasks" in found and data_dir is not None:
+        try:
+            find_data(found["benchmarks.tasks"], data_dir, None)
+        except RecipeError as error:
+            problems.append(error)
     if problems:
         raise RecipeError(
             "\n  ".join(["these tasks cannot be done:", *(e.message for e in problems)]),
             "; ".join(dict.fromkeys(e.hint for e in problems if e.hint)),
         )
-    found = asked.settings
     if "ifeval.file" in found:
         (found["ifeval.file"],) = found["ifeval.file"]
     if "benchmarks.tasks" in found and data_dir is not None:
@@ -87,8 +96,12 @@ def _place(name: str, data_dir: Path | None) -> tuple[str, str]:
         return _SECTION[name], str(_data_file(name, data_dir))
     found = locate(name, TEST_FILE.folder, TEST_FILE.suffix)
     if isinstance(found, str):
-        known = ", ".join([*BENCHMARKS, *OWN_FILES, *GROUPS])
-        raise RecipeError(f"{name}: {found}", f"known tasks and groups: {known}; or a path to a file")
+        known = [*BENCHMARKS, *OWN_FILES, *GROUPS, *shipped(TEST_FILE.folder, TEST_FILE.suffix)]
+        near = difflib.get_close_matches(name, known, 1)
+        offer = f"no such task; did you mean {near[0]!r}?" if near else found
+        raise RecipeError(
+            f"{name}: {offer}", f"known tasks and groups: {', '.join(known)}; or a path to a file"
+        )
     if (found.suffix == ".jsonl" and name not in ("lamb",)) or found.suffix == ".json":
         return _section_of(found), str(found)
     return "evaluate.tasks", name
@@ -150,11 +163,14 @@ def _run_called(target: str, store: Store) -> Run | None:
         return None
     try:
         return open_run(target, store)
-    except StoreError:
-        known = sorted(path.parent.name for path in store.runs_folder.glob("*/run.json"))
-        if Path(target).suffix or not known:
+    except StoreError as error:
+        known = [path.parent.name for path in store.runs_folder.glob("*/run.json")]
+        evaluated = any(open_run(name, store).recipe.model.base == target for name in known)
+        if Path(target).suffix or not known or evaluated:
             return None
-        raise
+        raise StoreError(
+            error.message, f"{error.hint}; a model is a folder or a hub id with its owner (owner/name)"
+        ) from None
 
 
 def _recipe_for(target: str, settings: Mapping[str, Any], overrides: Sequence[str]) -> Loaded:
@@ -180,8 +196,8 @@ def _evaluate_run(run: Run, settings: Mapping[str, Any], overrides: Sequence[str
     settings = dict(settings)
     if tests := settings.pop("evaluate.tasks", None):  # they were not held out of its training
         settings["evaluate.also"] = tests
-    plain = run.recipe.model_dump(mode="json")
-    loaded = load_recipe(plain, [*_overrides(settings), *overrides], beside=run.folder)
+    loaded = load_recipe(_plain(run), [*_overrides(settings), *overrides], beside=run.folder)
+    _refuse_other_tests(run, loaded)
     runtime = runtime_of(loaded.recipe.runtime, run.store)
     for step, after in _planned(run, loaded):
         do(step, run.store, runtime, loaded.recipe.runtime, tell)
@@ -189,6 +205,27 @@ def _evaluate_run(run: Run, settings: Mapping[str, Any], overrides: Sequence[str
         run = add_later(run, [Later(added, after)])
     write_report(run)
     return run
+
+
+def _refuse_other_tests(run: Run, loaded: Loaded) -> None:
+    """Scores go by the names of test files: another one must not be called like a test of the run."""
+    of_run, keys = {step.name for step in run.steps}, {step.key for step in run.steps}
+    held_out = {f"tests.{Path(task).stem}" for task in run.recipe.evaluate.tasks} & of_run
+    for step in Evaluations(Maker(loaded)).tests("also"):
+        if step.name in held_out and step.key not in keys:
+            name = step.name.removeprefix("tests.")
+            raise RecipeError(f"{run.name} has another test called {name!r} already", "rename your file")
+
+
+def _plain(run: Run) -> dict[str, Any]:
+    """What of a run's recipe its evaluation goes by: the model and how it is asked. Its loop is done, and the files it
+    named may be gone."""
+    recipe = run.recipe.model_copy(update={"iterations": 0}).model_dump(mode="json")
+    for path in ("evaluate.tasks", "evaluate.also", "benchmarks.tasks", "benchmarks.data_dir", "ifeval.file",
+                 "chat.pairwise", "chat.graded", "chat.references"):  # fmt: skip
+        section, _, name = path.partition(".")
+        del recipe[section][name]
+    return {name: recipe[name] for name in _KEPT}
 
 
 def _planned(run: Run, loaded: Loaded) -> Iterator[tuple[Step, str]]:
@@ -204,10 +241,11 @@ def _planned(run: Run, loaded: Loaded) -> Iterator[tuple[Step, str]]:
             yield step, after
         begun = len(maker.steps)
     asked = evaluations.questions(evaluations.tests("also"))
-    for t, ours in texts_of(run).items():
-        evaluations.contamination(t, asked, ours)
     for step in maker.steps[begun:]:
         yield step, run.steps[0].key
+    for t, ours in texts_of(run).items():
+        for step in evaluations.contamination(t, asked, ours):
+            yield step, list(ours.values())[-1][-1].key  # the texts that were made last
 
 
 def texts_of(run: Run) -> dict[int, dict[str, list[Made]]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from isheep.backends import ENGINES
 from isheep.benchmarks import BENCHMARKS
+from isheep.chat.questions import task_name
 
 if TYPE_CHECKING:
     from isheep.recipe import Recipe
@@ -111,12 +112,22 @@ def _review(recipe: Recipe) -> Iterator[str]:
         yield f"review.decoding: {review.decoding!r} is not among evaluate.decodings"
 
 
+#: Names of other evaluations, and of the steps that gather their questions.
+_TAKEN = ("ifeval", "tests", "benchmarks")
+
+
 def _judged(recipe: Recipe) -> Iterator[str]:
     """Chat that nobody judges, or a judge nobody can find."""
     judge, chat = recipe.judge, recipe.chat
     names = [*chat.pairwise, *chat.graded]
     if not names:
         return
+    tasks = [task_name(Path(name)) for name in names]
+    for task in dict.fromkeys(tasks):
+        if tasks.count(task) > 1:
+            yield f"chat: two question files are called {task!r}; results go by it, so rename one"
+        elif task in (*BENCHMARKS, *_TAKEN):
+            yield f"chat: a question file cannot be called {task!r}; something else is; rename it"
     if judge.kind is None:
         yield (
             f"judge.kind: nobody judges {', '.join(names)}; set it to 'openai' (a server, with judge.url and "

@@ -134,15 +134,18 @@ def register(plan: Plan, store: Store, name: str | None = None) -> Run:
 
 
 def add_later(run: Run, added: Sequence[Later]) -> Run:
-    """Write down steps that belong to a run besides its plan; the run with them."""
-    path = run.folder / LATER_FILE
+    """Write down steps that belong to a run besides its plan, the newest last; the run with them. Those that are in its
+    plan stay where they are."""
+    _, own = _plan_in(run.folder)
+    planned = {step.key for step in own}
     known = {later.step.key: later for later in _later(run.folder)}
-    known.update((later.step.key, later) for later in added)
+    for later in added:
+        known.pop(later.step.key, None)
+        if later.step.key not in planned:
+            known[later.step.key] = later
     text = json.dumps([asdict(later) for later in known.values()], indent=1)
     with in_words(f"cannot write to {run.folder}"):
-        run.folder.mkdir(parents=True, exist_ok=True)
-        replace_text(path, text + "\n")
-    own = tuple(step for step in run.steps if step.key not in known)
+        replace_text(run.folder / LATER_FILE, text + "\n")
     return Run(run.name, run.store, run.recipe, _with_later(own, run.folder))
 
 
@@ -160,12 +163,16 @@ def _later(folder: Path) -> list[Later]:
 
 
 def _with_later(steps: tuple[RunStep, ...], folder: Path) -> tuple[RunStep, ...]:
-    """The planned steps, each followed by what was added behind it; what is planned by now is not added twice."""
-    planned = {step.key for step in steps}
+    """The planned steps and, behind what they rest on, those that were added; of one name, the newest stands last.
+
+    What rests on no step of this plan is no part of it, and what is planned by now is not added twice.
+    """
+    keys = {step.key for step in steps}
+    of_name = {step.name: step.key for step in steps}
     behind: dict[str, list[RunStep]] = {}
     for later in _later(folder):
-        if later.step.key not in planned:
-            behind.setdefault(later.after, []).append(later.step)
+        if later.step.key not in keys and later.after in keys:
+            behind.setdefault(of_name.get(later.step.name, later.after), []).append(later.step)
     return tuple(one for step in steps for one in (step, *behind.get(step.key, ())))
 
 
@@ -189,16 +196,20 @@ def open_run(name: str, store: Store | Path | str = DEFAULT_STORE) -> Run:
             f"runs here: {', '.join(sorted(known)) or 'none'}; --store names another store",
         )
     folder = known[max(found, key=lambda run: known[run].stat().st_mtime)].parent
+    recipe, planned = _plan_in(folder)
+    return Run(folder.name, store, recipe, _with_later(planned, folder))
+
+
+def _plan_in(folder: Path) -> tuple[Recipe, tuple[RunStep, ...]]:
+    """The recipe and the planned steps of the run in this folder."""
     try:
         data: Mapping[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        recipe = Recipe.model_validate(data["recipe"])
         steps: Sequence[Mapping[str, Any]] = data["steps"]
-        planned = tuple(RunStep(**step) for step in steps)
-    except (ValueError, KeyError, TypeError) as error:
+        return Recipe.model_validate(data["recipe"]), tuple(RunStep(**step) for step in steps)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"{folder / 'run.json'} cannot be read: {error}", "run the recipe again; finished steps are kept"
         ) from error
-    return Run(folder.name, store, recipe, _with_later(planned, folder))
 
 
 def _checked(name: str) -> str:

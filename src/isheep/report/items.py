@@ -20,9 +20,10 @@ EXACT_MATCH = "isheep.exact_match 1"
 
 
 def items_of(run: Run) -> dict[int, list[Item]]:
-    """Model (0 is the base) -> its scored items, in the order of the run's steps."""
+    """Model (0 is the base) -> its scored items, in the order of the run's steps. Where several of them scored one task
+    (`isheep eval` asked more of it), the last one's count."""
     hashes = _hashes(run)
-    found: dict[int, list[Item]] = {}
+    found: dict[int, dict[str, list[Item]]] = {}
     for step in run.due:
         artifact = run.artifact(step) if step.stage in ("evaluate", *SCORING) else None
         if artifact is None:
@@ -30,10 +31,12 @@ def items_of(run: Run) -> dict[int, list[Item]]:
         items = (
             from_answers(artifact.read(Answer), hashes) if step.stage == "evaluate" else artifact.read(Item)
         )
-        found.setdefault(step.iteration, []).extend(
-            replace(item, arm=run.name, seed=run.recipe.seed, iteration=step.iteration) for item in items
-        )
-    return dict(sorted(found.items()))
+        by_task: dict[str, list[Item]] = {}
+        for item in items:
+            made = replace(item, arm=run.name, seed=run.recipe.seed, iteration=step.iteration)
+            by_task.setdefault(item.task, []).append(made)
+        found.setdefault(step.iteration, {}).update(by_task)
+    return {t: [item for items in tasks.values() for item in items] for t, tasks in sorted(found.items())}
 
 
 def from_answers(answers: Iterable[Answer], hashes: Mapping[str, str]) -> list[Item]:

@@ -46,8 +46,8 @@ def _named(row: Row) -> Row:
 
 
 def _chat(run: Run) -> dict[int, list[Row]]:
-    """Model -> the scores of its judged chat, which are more than means: length-controlled, by category and turn. As with
-    all items, the last of several steps of one name counts."""
+    """Model -> the scores of its judged chat, which are more than means: length-controlled, by category and turn.
+    As with all items, the last of several steps of one name counts."""
     found: dict[int, dict[str, list[Row]]] = {}
     for step in run.due:
         artifact = run.artifact(step) if step.stage == "judged" else None

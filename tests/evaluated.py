@@ -5,7 +5,9 @@ The fake examiner needs no data, and the scripted judge holds with the longer an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from toy import write_lines
 
@@ -63,10 +65,8 @@ ASKED = [
 
 def write_evaluations(folder: Path) -> tuple[str, ...]:
     """Write the files; the overrides that switch every evaluation on."""
-    files = {
-        name: write_lines(folder / f"{name}.jsonl", rows)
-        for name, rows in {"prompts": IFEVAL, "pairs": PAIRS, "talk": TALK, "more": ASKED}.items()
-    }
+    rows: dict[str, Sequence[Any]] = {"prompts": IFEVAL, "pairs": PAIRS, "talk": TALK, "more": ASKED}
+    files = {name: write_lines(folder / f"{name}.jsonl", lines) for name, lines in rows.items()}
     return (
         f"evaluate.also=[{files['more']}]",
         "benchmarks={tasks: [boolq, squadv2], limit: 3}",

@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recipe_text": {"files", "errors"},
     "recipe_sections": {"stages", "backends"},
     "recipe_mistakes": set(),
-    "recipe_checks": {"backends", "benchmarks"},
+    "recipe_checks": {"backends", "benchmarks", "chat"},
     "recipe": {
         "recipe_text",
         "recipe_sections",
@@ -70,8 +70,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "text",
         "verify",
         "trial",
+        "chat",
         "benchmarks",
         "lamb",
+        "files",
         "errors",
     },
     "compare": {"report", "runs", "store", "records", "stats", "errors"},
@@ -90,7 +92,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "files",
         "errors",
     },
-    "show": {"report", "runs", "view"},
+    "show": {"report", "runs", "records", "view"},
     "sweep": {
         "walk",
         "worker",

@@ -7,17 +7,15 @@ a model is to be trained on what is now kept, and to be tested.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from isheep import make_plan, run
-from isheep.backends.fake import FakeEngine
-from isheep.backends.fake_trainer import FakeTrainer
 from isheep.records import Decision
 from isheep.runs import Run
 from isheep.step import Event
 from toy import toy
+from watching import Watch
 
 #: One iteration in which every filter has something to do, so that everything is known of every pair.
 SCORED = (
@@ -53,28 +51,6 @@ OTHER = (
     "filter.rules=[]",
     "filter.min_kept=2",
 )
-
-
-class Watch:
-    """What is asked of the backend, request by request."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.asked: dict[str, list[str]] = {}
-        for name in ("generate", "score", "likelihood", "embed"):
-            patch.setattr(FakeEngine, name, self._watched(name, getattr(FakeEngine, name)))
-        for name in ("train", "prefer"):
-            patch.setattr(FakeTrainer, name, self._watched(name, getattr(FakeTrainer, name)))
-
-    def _watched(self, name: str, method: Any) -> Any:
-        def asked(backend: Any, given: Any, *rest: Any, **more: Any) -> Any:
-            skip = more.get("skip", ())
-            self.asked.setdefault(name, []).extend(one.id for one in given if one.id not in skip)
-            return method(backend, given, *rest, **more)
-
-        return asked
-
-    def of(self, *names: str) -> list[str]:
-        return [id for name in names for id in self.asked.get(name, ())]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic.fields import FieldInfo
 
+from evaluated import ASKED, IFEVAL, PAIRS, TALK, write_evaluations
 from isheep.files import PACKAGE
 from isheep.plan import Plan, make_plan
 from isheep.recipe import Recipe
@@ -19,7 +20,6 @@ from isheep.stages import STAGE_BY_NAME, STAGES
 from isheep.stages.sieves import DensitySettings, PairOverlapSettings, PerplexitySettings
 from isheep.stages.stage import Settings
 from isheep.steps import WIRING
-from evaluated import ASKED, IFEVAL, PAIRS, TALK, write_evaluations
 from plans import by_name, changed, downstream, keys, kinds, own, plan_of
 from toy import TESTS, toy, toy_recipe, write_lines
 
@@ -69,8 +69,6 @@ SPECIAL: dict[str, Any] = {
     "judge.kind": "openai",
     "judge.script": "first",
     "judge.temperature": 0.5,
-    "judge.price_in": 1.0,
-    "judge.price_out": 1.0,
 }
 #: What must be chosen for a setting to matter, by its path or the beginning of it.
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -165,8 +163,6 @@ TOUCHES: dict[str, set[str]] = {
     "judge.reading": {"pairs.judged"},
     "judge.url": set(),
     "judge.key_env": set(),
-    "judge.price_in": set(),
-    "judge.price_out": set(),
     "contamination": {"contamination"},
     "exam": {"exam"},
 }

@@ -79,6 +79,7 @@ def run(
     from isheep import make_plan
     from isheep import run as run_recipe
     from isheep.view import Live, score_table
+    from isheep.view_eval import eval_table
 
     loaded = _load(recipe, overrides, seed)
     console = _console(stderr=json_)
@@ -88,8 +89,9 @@ def run(
     if json_:
         typer.echo(json.dumps(summary, indent=1))
         return
-    if any(entry["scores"] for entry in summary["iterations"]):
-        console.print(score_table(summary))
+    for table in (score_table(summary), eval_table(summary, exact=False)):
+        if table.row_count and len(table.columns) > 1:
+            console.print(table)
     console.print(f"run     {done.name}", soft_wrap=True)
     console.print(f"report  {done.folder / 'report.html'}", soft_wrap=True)
 
@@ -154,6 +156,7 @@ def show(
     from isheep import open_run, summarize
     from isheep.show import item_lines, problems, sample_lines, watch_table
     from isheep.view import dropped_table, funnel_table, score_table
+    from isheep.view_eval import eval_table
 
     opened = open_run(run, store)
     if verify:
@@ -176,7 +179,13 @@ def show(
     console.print(
         f"{summary['run']}: recipe {summary['recipe']}, model {summary['model']}, {state}", highlight=False
     )
-    for table in (score_table(summary), funnel_table(summary), watch_table(summary), dropped_table(summary)):
+    for table in (
+        score_table(summary),
+        eval_table(summary, exact=False),
+        funnel_table(summary),
+        watch_table(summary),
+        dropped_table(summary),
+    ):
         if table.row_count:
             console.print(table)
     for line in sample_lines(opened, samples):

@@ -203,7 +203,8 @@ def score_table(summary: Mapping[str, Any]) -> Table:
         said = "\n".join(textwrap.fill(visible(line), width) for line in summary["verdict"]["outcome"])
         table.caption = Text(said, justify="left", no_wrap=True, overflow="ignore")
     rows = [(s["task"], s["metric"]) for i in summary["iterations"] for s in i["scores"]]
-    metrics = [cell for cell in dict.fromkeys(rows) if "@" not in cell[1]]
+    exact = ("accuracy_", "ended_")  # what else was evaluated stands in a table of its own
+    metrics = [cell for cell in dict.fromkeys(rows) if cell[1].startswith(exact) and "@" not in cell[1]]
     table.add_column("model", no_wrap=True)
     for task, metric in metrics:
         table.add_column(f"{task}\n{metric.replace('_', ' ')}", justify="right", no_wrap=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.table import Table
 
+from isheep.report.evaluation_view import evaluation_cells
+from isheep.report.evaluations import in_other_layout
 from isheep.report.numbers import metric_text
 from isheep.view import key_value_table, plain_table, visible
 
@@ -19,13 +21,16 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 
 
-def eval_table(summary: Entry) -> Table:
+def eval_table(summary: Entry, exact: bool = True) -> Table:
     """A line per task and metric: each model's score with its interval, and its change against the base model.
+    `exact`: also those of exact-match tests, which have a table of their own elsewhere.
 
     Grades by category and turn, and other layouts of the base model, are left to the report.
     """
-    rows = [(s["task"], s["metric"]) for e in summary["iterations"] for s in e["scores"]]
-    cells = [cell for cell in dict.fromkeys(rows) if not {*"@/"} & {*cell[1]}]
+    scores = [s for e in summary["iterations"] for s in e["scores"] if not in_other_layout(s)]
+    cells = [cell for cell in dict.fromkeys((s["task"], s["metric"]) for s in scores) if "/" not in cell[1]]
+    if not exact:
+        cells = evaluation_cells(summary)
     table = plain_table("scores (95 % interval); shares in %, changes in points")
     table.add_column("task", no_wrap=True)
     table.add_column("metric", no_wrap=True)

@@ -16,6 +16,7 @@ from isheep.report.evaluations import (
     family_of,
     gain_rows,
     in_best_layout,
+    in_other_layout,
     paired,
     score_rows,
 )
@@ -115,6 +116,15 @@ def test_the_base_model_counts_in_its_best_layout() -> None:
     (change,) = gain_rows(tuned, made)  # how it ends is not compared
     assert change["metric"] == "accuracy_greedy"
     assert change["value"] == -0.5
+
+
+def test_a_metric_with_an_at_sign_is_no_other_layout() -> None:
+    code = score_rows([item("0", 1.0, metric="pass@1"), item("0", 1.0, layout="plain")])
+    assert not any(map(in_other_layout, code))
+    made = from_answers([*answers("plain", False), *answers("qa", True)], {})
+    named = {row["metric"]: in_other_layout(row) for row in score_rows(made)}
+    assert named["accuracy_greedy@plain"]
+    assert not named["accuracy_greedy"]
 
 
 def test_the_family_is_what_the_recipe_declares() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from isheep.report.charts import Point, Series, interval_plot
-from isheep.report.evaluations import BOUNDS, EXACT_MATCH
+from isheep.report.evaluations import BOUNDS, EXACT_MATCH, in_other_layout
 from isheep.report.figures import Figure, model_name
 from isheep.report.markup import Html, el
 from isheep.report.numbers import NONE, count, metric_text
@@ -40,10 +40,9 @@ def evaluation_section(summary: Entry) -> Iterator[Html | Figure | Table]:
 def evaluation_cells(summary: Entry) -> list[tuple[str, str]]:
     """Every (task, metric) that is not of an exact-match test, in the order of the summary; grades by category and turn
     have a table of their own."""
-    rows = [(s["task"], s["metric"]) for e in summary["iterations"] for s in e["scores"]]
-    return [
-        c for c in dict.fromkeys(rows) if c[1].partition("_")[0] not in EXACT_MATCH and not {*"@/"} & {*c[1]}
-    ]
+    scores = [s for e in summary["iterations"] for s in e["scores"] if not in_other_layout(s)]
+    rows = [(s["task"], s["metric"]) for s in scores]
+    return [c for c in dict.fromkeys(rows) if c[1].partition("_")[0] not in EXACT_MATCH and "/" not in c[1]]
 
 
 def evaluation_tables(summary: Entry) -> list[Table]:

@@ -86,7 +86,12 @@ def score_rows(items: Iterable[Item]) -> list[Row]:
                 "layout": cell.layout,
             }
         )
-    return sorted(rows, key=lambda r: ("@" in r["metric"], r["task"], r["metric"]))
+    return sorted(rows, key=lambda r: (in_other_layout(r), r["task"], r["metric"]))
+
+
+def in_other_layout(row: Mapping[str, Any]) -> bool:
+    """Whether a row is the base model's in a layout that is not its best: "accuracy_greedy@plain" (but not "pass@1")."""
+    return bool(row["layout"]) and str(row["metric"]).endswith(f"@{row['layout']}")
 
 
 def _estimate(metric: str, members: Sequence[Item]) -> Row:

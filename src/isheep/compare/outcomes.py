@@ -15,7 +15,7 @@ from isheep.report.evaluations import BEST_BY, BOUNDS, in_best_layout
 from isheep.report.evaluations import Cell as Measured
 from isheep.report.items import items_of
 from isheep.report.ledger import Ledger, ledger
-from isheep.report.scored import headline
+from isheep.report.scored import MEANS, headline
 from isheep.report.summary import assessment, truth_of
 from isheep.runs import Run
 from isheep.store.key import digest
@@ -59,7 +59,9 @@ class Outcomes:
         asked: dict[str, set[str]] = {}
         for item in first:
             asked.setdefault(item.task, set()).add(f"{item.prompt} {item.prompt_hash}")
-        tests = [step.name.removeprefix("tests.") for step in self.run.steps if step.name.startswith("tests.")]
+        tests = [
+            step.name.removeprefix("tests.") for step in self.run.steps if step.name.startswith("tests.")
+        ]
         order = sorted(asked, key=lambda task: (tests.index(task) if task in tests else len(tests), task))
         return {task: digest(sorted(asked[task])) for task in order}
 
@@ -113,11 +115,16 @@ def _marks(items: Iterable[Item]) -> dict[Cell, dict[str, float]]:
     """Cell -> cluster -> mean of its values. Only shares: grades and what has no value are left out."""
     found: dict[Cell, dict[str, list[float]]] = {}
     kept = [i for i in in_best_layout(items) if i.value is not None and i.metric not in BOUNDS]
-    named = {(i.task, Measured(i.task, i.metric, i.decoding).name) for i in kept}
+    named = {(i.task, _named(i)) for i in kept}
     heads = {task: headline(task, [m for t, m in named if t == task]) for task in {t for t, _ in named}}
     for item in kept:
         exact = item.metric == BEST_BY
-        if exact or heads[item.task] == item.metric:
-            cell = (item.task, item.decoding if exact else item.metric)
+        if exact or heads[item.task] == _named(item):
+            cell = (item.task, item.decoding if exact else _named(item))
             found.setdefault(cell, {}).setdefault(item.cluster, []).append(item.value or 0.0)
     return {cell: {c: fmean(values) for c, values in marks.items()} for cell, marks in found.items()}
+
+
+def _named(item: Item) -> str:
+    """What the mean of such items is called in a summary: "accuracy_greedy", "win_rate"."""
+    return MEANS.get(item.metric, Measured(item.task, item.metric, item.decoding).name)

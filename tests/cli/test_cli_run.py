@@ -22,15 +22,15 @@ def test_run(isheep: Isheep, finished: Run, tmp_path: Path) -> None:
     assert said.code == 0
     lines = said.out.splitlines()
     steps = [line for line in lines if line.startswith("[")]
-    assert steps[0].startswith("[ 1/20] seeds ")
-    assert steps[19].startswith("[20/20] review.1 ")
+    assert steps[0].startswith("[ 1/23] seeds ")
+    assert steps[22].startswith("[23/23] review.1 ")
     assert lines[-2].split() == ["run", open_run("last").name]
     report = Path(lines[-1].removeprefix("report").strip())
     assert report.is_file()
     assert report.is_relative_to(tmp_path / "isheep-store" / "runs")
     assert contents(open_run("last")) == contents(finished)
     again = isheep("run", "toy.yaml")
-    assert again.out.count("from the store") == 20
+    assert again.out.count("from the store") == 23
 
 
 def test_a_run_that_stops_itself_is_no_failure(isheep: Isheep) -> None:
@@ -38,17 +38,17 @@ def test_a_run_that_stops_itself_is_no_failure(isheep: Isheep) -> None:
     said = isheep(*words)
     assert said.code == 0
     assert "  review.0: stopped by the collapse guard: kept_share" in said.out
-    assert "[12/20] review.0" in said.out
+    assert "[14/23] review.0" in said.out
     assert "instructions.1" not in said.out
     assert ", complete" in isheep("show").out
-    assert isheep(*words).out.count("from the store") == 12
+    assert isheep(*words).out.count("from the store") == 14
 
 
 def test_run_json_is_the_summary_and_progress_goes_elsewhere(isheep: Isheep) -> None:
     said = isheep("run", "toy.yaml", "--json", "--name", "mine", "--seed", "7", "--set", "iterations=1")
     summary = json.loads(said.out)
     assert (summary["run"], summary["seed"], len(summary["iterations"])) == ("mine", 7, 2)
-    assert "[12/12] review.0" in said.err
+    assert "[14/14] review.0" in said.err
     assert json.loads(isheep("show", "mine", "--json").out) == summary
 
 
@@ -145,8 +145,8 @@ def test_a_bug_of_ours_says_so(isheep: Isheep, monkeypatch: pytest.MonkeyPatch) 
 
 def test_plan_states(isheep: Isheep, tmp_path: Path) -> None:
     before = isheep("plan", "toy.yaml")
-    assert before.out.count("to do  ") == 20
-    assert before.out.splitlines()[-1].startswith("20 steps, 0 done; to do: about ")
+    assert before.out.count("to do  ") == 23
+    assert before.out.splitlines()[-1].startswith("23 steps, 0 done; to do: about ")
     assert not (tmp_path / "isheep-store").exists(), "a plan changes nothing"
     isheep("run", "toy.yaml", "--set", "iterations=1")
     half = json.loads(isheep("plan", "toy.yaml", "--json").out)
@@ -160,7 +160,7 @@ def test_plan_states(isheep: Isheep, tmp_path: Path) -> None:
     assert half["to_do"]["read"] == sum(row["read"] for row in half["steps"][12:])
     (work / "journal.jsonl").unlink()
     isheep("run", "toy.yaml")
-    assert isheep("plan", "toy.yaml").out.splitlines()[-1] == "20 steps, 20 done; nothing to do"
+    assert isheep("plan", "toy.yaml").out.splitlines()[-1] == "23 steps, 23 done; nothing to do"
 
 
 def test_plan_json_names_the_run(isheep: Isheep) -> None:

@@ -48,7 +48,7 @@ def test_show_json_parses(isheep: Isheep, finished: Run) -> None:
 def test_show_verify_finds_one_flipped_byte(isheep: Isheep, tmp_path: Path) -> None:
     isheep("run", "toy.yaml", "--set", "iterations=1")
     fine = isheep("show", "--verify")
-    assert (fine.code, fine.out) == (0, "12 artifacts checked, 0 problems\n")
+    assert (fine.code, fine.out) == (0, "14 artifacts checked, 0 problems\n")
     path = open_run("last").artifacts("responses")[0].path("pair.jsonl")
     data = bytearray(path.read_bytes())
     data[100] ^= 1
@@ -56,7 +56,7 @@ def test_show_verify_finds_one_flipped_byte(isheep: Isheep, tmp_path: Path) -> N
     bad = isheep("show", "--verify")
     assert bad.code == 5
     assert re.match(r"responses\.0 \(\w{12}\): pair\.jsonl has other content", bad.err)
-    assert bad.out.startswith("12 artifacts checked, ")
+    assert bad.out.startswith("14 artifacts checked, ")
 
 
 def test_show_of_an_unfinished_run(isheep: Isheep) -> None:

@@ -150,14 +150,14 @@ def test_plan_states(isheep: Isheep, tmp_path: Path) -> None:
     assert not (tmp_path / "isheep-store").exists(), "a plan changes nothing"
     isheep("run", "toy.yaml", "--set", "iterations=1")
     half = json.loads(isheep("plan", "toy.yaml", "--json").out)
-    assert [row["state"] for row in half["steps"]] == ["done"] * 12 + ["to do"] * 8
-    step = half["steps"][12]
+    assert [row["state"] for row in half["steps"]] == ["done"] * 14 + ["to do"] * 9
+    step = half["steps"][14]
     work = Store(tmp_path / "isheep-store").work_folder("instructions", step["key"])
     work.mkdir(parents=True)
     (work / "journal.jsonl").write_text('{"one"}\n{"two"}\n{"torn')
     assert "instructions.1" in (found := isheep("plan", "toy.yaml").out)
     assert "2 records" in next(line for line in found.splitlines() if line.startswith("instructions.1"))
-    assert half["to_do"]["read"] == sum(row["read"] for row in half["steps"][12:])
+    assert half["to_do"]["read"] == sum(row["read"] for row in half["steps"][14:])
     (work / "journal.jsonl").unlink()
     isheep("run", "toy.yaml")
     assert isheep("plan", "toy.yaml").out.splitlines()[-1] == "23 steps, 23 done; nothing to do"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -11,8 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmark_rows import write_all
+from chat_server import ChatServer
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+#: The address of the judge's server in the README.
+JUDGE = "http://localhost:8000/v1"
 #: What makes a run of the embedded model short; the commands themselves are the README's.
 QUICK = [
     "--set", "iterations=1", "--set", "instructions.count=24", "--set", "filter.min_kept=3",
@@ -61,16 +67,41 @@ def test_isheep_commands_run_in_order(tmp_path: Path) -> None:
     first = isheep(["run", "lamb", *QUICK], tmp_path)
     assert first.returncode == 0, first.stderr
     assert Path(first.stdout.split("report ")[-1].strip()).is_file()
-    for words in commands():
-        if words[0] != "isheep":
-            continue
-        words = words[1:]
-        if words[0] == "run":
-            # Hub models cannot be fetched here: such a run is planned, which checks all its settings.
-            words = ["plan", *words[1:]] if "one_gpu" in words else [*words, *QUICK]
-        done = isheep(words, tmp_path)
-        assert done.returncode == 0, f"{words}: {done.stderr}"
-        assert done.stdout.strip()
+    benchmark_data(tmp_path / "data")
+    with ChatServer(
+        answer=lambda payload: "Both have their merits. [[A]] [[7]]", models=("my-judge",)
+    ) as judge:
+        for words in commands():
+            if words[0] != "isheep":
+                continue
+            words = [judge.url if word == JUDGE else word for word in words[1:]]
+            if words[0] == "run":
+                # Hub models cannot be fetched here: such a run is planned, which checks all its settings.
+                words = ["plan", *words[1:]] if "one_gpu" in words else [*words, *QUICK]
+            done = isheep(words, tmp_path)
+            assert done.returncode == 0, f"{words}: {done.stderr}"
+            assert done.stdout.strip()
+        assert judge.asked
+
+
+def benchmark_data(folder: Path) -> None:
+    """What a reader has in `data`: two fixed benchmarks and the three chat benchmarks, with rows of our own."""
+    write_all(folder)
+    kinds = {
+        "punctuation:no_comma": {},
+        "length_constraints:number_words": {"relation": "less than", "num_words": 9},
+    }
+    prompt = {"key": 7, "prompt": "Name two colours. Use no comma and fewer than nine words."}
+    graded = {**prompt, "instruction_id_list": list(kinds), "kwargs": list(kinds.values())}
+    (folder / "ifeval_input_data.jsonl").write_text(json.dumps(graded) + "\n", encoding="utf-8")
+    turns = {
+        "question_id": 81,
+        "category": "writing",
+        "turns": ["Write a line about rain.", "Make it shorter."],
+    }
+    (folder / "question.jsonl").write_text(json.dumps(turns) + "\n", encoding="utf-8")
+    asked = {"instruction": "Name a colour.", "output": "Green.", "generator": "ours", "dataset": "ours"}
+    (folder / "alpaca_eval.json").write_text(json.dumps([asked]), encoding="utf-8")
 
 
 def test_python_runs(tmp_path: Path) -> None:

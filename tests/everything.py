@@ -1,12 +1,16 @@
-"""The toy run with every option on: turns, preferences, several answers and verdicts, every filter, a strict review.
+"""The toy run with every option on: turns, preferences, several answers and verdicts, every filter, a strict review,
+every evaluation, and what is copied from them dropped.
 
 Counts are as small as they can be: this run is killed after every record.
 """
 
 from __future__ import annotations
 
-#: Overrides of the toy recipe.
-EVERYTHING = (
+from pathlib import Path
+
+from evaluated import write_evaluations
+
+_LOOP = (
     "instructions.count=5",
     "followups.turns=2",
     "assessment={level: quality, reading: sampled, samples: 2}",
@@ -20,3 +24,14 @@ EVERYTHING = (
     " min_share_of_first_median: 0, min_share_of_first_distinct: 0, min_share_of_first_spread: 0,"
     " min_kept_share_of_first: 0}}",
 )
+
+
+def everything(folder: Path) -> tuple[str, ...]:
+    """Overrides of the toy recipe; writes the files they name."""
+    return (
+        *_LOOP,
+        *write_evaluations(folder),
+        "benchmarks={tasks: [boolq, squadv2], limit: 2}",
+        "exam={questions: 1, constraints: 1}",
+        "contamination.drop=true",
+    )

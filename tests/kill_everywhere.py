@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from everything import EVERYTHING
+from everything import everything
 from isheep.backends.base import Runtime
 from isheep.plan import Step, make_plan
 from isheep.step import do_step
@@ -22,11 +22,14 @@ from toy import contents, toy
 
 os.fsync = lambda handle: None  # no power is cut here; 1000 fsyncs would take a minute
 KILLED = 9
-#: Overrides, and the steps that are killed (none: all of them). The second run reads its scores another way.
-RUNS: Sequence[tuple[Sequence[str], Sequence[str]]] = (
-    (EVERYTHING, ()),
-    (("iterations=1", "instructions.count=5"), ("assessment.0",)),
-)
+
+
+def runs(folder: Path) -> Sequence[tuple[Sequence[str], Sequence[str]]]:
+    """Overrides, and the steps that are killed (none: all of them). The second run reads its scores another way."""
+    return (
+        (everything(folder), ()),
+        (("iterations=1", "instructions.count=5"), ("assessment.0",)),
+    )
 
 
 def kill_after(count: int, torn: bool) -> Callable[[], None]:
@@ -76,7 +79,7 @@ def kill(step: Step, store: Store, records: int, expected: str) -> int:
 def main() -> None:
     folder = Path(sys.argv[1])
     kills = steps = 0
-    for overrides, killed in RUNS:
+    for overrides, killed in runs(folder):
         loaded = toy(folder, *overrides)
         unbroken = run(loaded, folder / "unbroken")
         expected = contents(unbroken)

@@ -9,34 +9,39 @@ from pathlib import Path
 
 import pytest
 
-from everything import EVERYTHING
+from everything import everything
 from isheep.records import (
     Answer,
     Decision,
     Instruction,
+    Judgment,
     Likelihood,
     Measure,
     ModelRef,
     Outcome,
     Pair,
     Preference,
+    Question,
     Vector,
     Verdict,
 )
+from isheep.report.items import items_of
 from isheep.runs import Run
 from isheep.step import Event
 from isheep.walk import run
 from toy import contents, toy
 
-#: More than the few tasks of a run that is killed hundreds of times.
-MORE = (*EVERYTHING, "instructions.count=12", "filter.ppl.limit=60", "filter.density.clusters=10")
+
+def more(folder: Path) -> tuple[str, ...]:
+    """More than the few tasks of a run that is killed hundreds of times."""
+    return (*everything(folder), "instructions.count=12", "filter.ppl.limit=60", "filter.density.clusters=10")
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Read it, change nothing."""
     folder = tmp_path_factory.mktemp("whole")
-    return run(toy(folder, *MORE), folder / "store")
+    return run(toy(folder, *more(folder)), folder / "store")
 
 
 def answers(whole: Run, t: int) -> dict[str, Pair]:
@@ -123,6 +128,54 @@ def test_every_iteration_is_reviewed(whole: Run) -> None:
     assert len(right[1]) == len(right[2]) == 3
 
 
+def test_every_model_is_evaluated_in_every_way(whole: Run) -> None:
+    for t in range(3):
+        for name in (
+            "also",
+            "benchmarks",
+            "ifeval",
+            "pairs.chat",
+            "talk.chat",
+            "talk.judged",
+            "exam_responses",
+            "exam_own",
+        ):
+            assert t in whole.named(name), f"{name} of M{t}"
+        assert (t in whole.named("pairs.judged")) == (t > 0), "the base model is what they are held against"
+        assert all(j.value is not None for j in whole.named("talk.judged")[t].read(Judgment))
+    items = items_of(whole)
+    asked = {(item.task, item.metric, item.prompt, item.item): item.prompt_hash for item in items[0]}
+    for t in (1, 2):
+        shared = [item for item in items[t] if item.task != "pairs"]
+        assert {(i.task, i.metric, i.prompt, i.item) for i in shared} == asked.keys()
+        assert all(asked[i.task, i.metric, i.prompt, i.item] == i.prompt_hash for i in shared)
+    summary = json.loads((whole.folder / "summary.json").read_text(encoding="utf-8"))
+    for entry in summary["iterations"][1:]:
+        gains = {(row["task"], row["metric"]) for row in entry["gain"]}
+        assert {
+            ("boolq", "acc"),
+            ("squadv2", "exact"),
+            ("ifeval", "prompt_level_strict_acc"),
+            ("talk", "grade"),
+        } <= gains
+    assert summary["trial"] is not None
+
+
+def test_every_text_of_the_loop_was_held_against_every_question(whole: Run) -> None:
+    asked = {
+        q.task
+        for s in whole.steps
+        if s.stage == "questions" and (a := whole.artifact(s))
+        for q in a.read(Question)
+    }
+    assert asked == {"toy_tests", "more", "boolq", "squadv2", "ifeval", "pairs", "talk"}
+    for t in range(2):
+        counts = {m.id: m.value for m in whole.named("contamination")[t].read(Measure)}
+        assert counts["seed/checked"] == 6
+        assert counts["instruction/checked"] == 12
+        assert counts["response/checked"] == len(answers(whole, t))
+
+
 def test_interrupted_again_and_again_it_ends_the_same(tmp_path: Path, whole: Run) -> None:
     made: Run | None = None
     times = 0
@@ -138,6 +191,6 @@ def test_interrupted_again_and_again_it_ends_the_same(tmp_path: Path, whole: Run
                 raise KeyboardInterrupt
 
         with contextlib.suppress(KeyboardInterrupt):
-            made = run(toy(tmp_path, *MORE), tmp_path / "store", tell=tell)
+            made = run(toy(tmp_path, *more(tmp_path)), tmp_path / "store", tell=tell)
     assert times > 8
     assert contents(made) == contents(whole)

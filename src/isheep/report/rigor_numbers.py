@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import stdev
 
-from isheep.report.evaluations import BOUNDS
+from isheep.report.evaluations import BOUNDS, in_other_layout
 from isheep.report.numbers import metric_text, percent
 from isheep.report.rigor_power import power
 from isheep.report.rigor_row import (
@@ -52,11 +52,8 @@ def _by_seeds(count: int) -> State:
 
 def _more_seeds(s: Subject) -> str:
     if isinstance(s.run.recipe.filter.match, str):
-        name = s.sweeps[0].name if s.sweeps else "SWEEP"
-        return (
-            f"`isheep sweep {name} --seed {max(s.seeds, default=0) + 1}`, as this run is an arm of a sweep."
-        )
-    new = next(seed for seed in range(len(s.seeds) + 1) if seed not in s.seeds and seed != s.run.recipe.seed)
+        return f"`isheep sweep {s.own_sweep} --seed {max(s.seeds, default=0) + 1}`, as this run is an arm of a sweep."
+    new = next(seed for seed in range(len(s.seeds) + 2) if seed not in s.seeds and seed != s.run.recipe.seed)
     missing = max(1, ENOUGH_SEEDS - len(s.seeds))
     again = f", and so on for {missing} seeds" if missing > 1 else ""
     return f"`{AGAIN} --seed {new}`{again}; then `isheep compare RUN RUN` with the names of all of them."
@@ -75,8 +72,8 @@ def variance(s: Subject) -> Check | None:
         unit = "" if row["metric"] in BOUNDS else " points"
         spread = metric_text(row["metric"], stdev(gains.values()), True).lstrip("+") + unit
         answer = (
-            f"{metric_name(row)}: the gains of {len(gains)} seeds are {each}{unit}, with a standard deviation of {spread}. "
-            "`isheep compare` gives the interval over seeds and prompts together."
+            f"{metric_name(row)}: the gains of {len(gains)} seeds are {each}{unit}, with a standard deviation of "
+            f"{spread}. `isheep compare` gives the interval over seeds and prompts together."
         )
         return Check("variance", question, _by_seeds(len(gains)), answer, _more_seeds(s))
     answer = "Not measured: the intervals here cover the prompts, for one training run."
@@ -100,7 +97,7 @@ def _gains_by_seed(s: Subject, wanted: Entry) -> Iterator[tuple[int, float]]:
 
 def intervals(s: Subject) -> Check:
     question = "Does every score have an interval, and over what?"
-    rows = [row for e in s.entries for row in e["scores"] if "@" not in row["metric"]]
+    rows = [row for e in s.entries for row in e["scores"] if not in_other_layout(row)]
     if not rows:
         return Check("intervals", question, "no", "There is no score.", s.tests())
     bare = [row for row in rows if row["ci_low"] is None]
@@ -240,12 +237,12 @@ def selection(s: Subject) -> Check | None:
 def layouts(s: Subject) -> Check | None:
     question = "Was the base model tried in several forms of the prompt?"
     base = s.entries[0]["scores"]
-    tried = [r["task"] for r in base if "@" in r["metric"]]  # a score in any but the best layout says which
+    tried = [r["task"] for r in base if in_other_layout(r)]  # a score in any but the best layout says which
     task = next((task for task in s.heads if task in tried or not tried), None)
     if task is None:
         return None
     metric = s.heads[task]
-    mine = [r for r in base if r["task"] == task and r["metric"].partition("@")[0] == metric]
+    mine = [r for r in base if r["task"] == task and r["metric"].removesuffix(f"@{r['layout']}") == metric]
     known = sorted((r["value"], r["layout"]) for r in mine if r["value"] is not None)
     if len(known) < 2:
         answer = f"Not known: every model was asked {task} in one form only."

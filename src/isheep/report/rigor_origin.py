@@ -76,7 +76,7 @@ def command(s: Subject) -> Check:
         return Check(
             "command", question, "part",
             f"Not by its recipe alone: it keeps as many pairs as another arm, {match}, so it is part of a sweep.",
-            f"`isheep sweep {s.sweeps[0].name if s.sweeps else 'SWEEP'}` does the whole sweep again.",
+            f"`isheep sweep {s.own_sweep}` does the whole sweep again.",
         )  # fmt: skip
     if not s.summary["complete"]:
         return Check(

@@ -102,17 +102,18 @@ def cost_plot(
     far = max(x for _, x, _ in points) or 1.0
     power = 3 * math.floor(math.log10(far) / 3)
     unit = f"{x_name} spent on making it{f', in 10^{power}' if power > 0 else ''}"
+    is_share = metric not in BOUNDS
     frame = Frame(
         max(low - pad, least),
         min(high + pad, most),
-        lambda v: metric_text(metric, v),
+        lambda v: f"{100 * v:.0f} %" if is_share else f"{v:.1f}",
         y_name,
+        top=26,
         x_label=unit,
-        top=22,
     )
 
     def at(x: float) -> float:
-        return frame.left + 24 + (frame.inner - 60) * x / far
+        return frame.left + 36 + (frame.inner - 60) * x / far
 
     there = [(said, at(x), p) for said, x, p in points]
     parts = [frame.axes()]
@@ -127,5 +128,5 @@ def cost_plot(
         parts.append(line(x, frame.y(p.high), x, frame.y(p.low), "whisker s1"))
         parts += [line(x - 4, frame.y(end), x + 4, frame.y(end), "whisker s1") for end in (p.high, p.low)]
         parts.append(marker(0, x, frame.y(p.value), "point s1", f"{said}: {p.hover}"))
-        parts.append(label(x + 8, frame.y(p.value) - 7, said, "value s1", "start"))
+        parts.append(label(x, frame.y(p.high) - 7, said, "value s1"))
     return image(name, title, desc, frame.width, frame.height, *parts)

@@ -70,8 +70,8 @@ def matched(s: Subject) -> Check | None:
     # Of the shipped sweep for other models the random arm judges nothing, which is cheaper, unless all are told to.
     shipped = s.sweep("lamb_baselines", "table1_baselines", "assessment.level=both")
     supply = (
-        f"{shipped}. Its random arm keeps as many pairs, drawn out of answers that cost as much to write and judge; the "
-        "table says whether all else came within 5 %."
+        f"{shipped}. Its random arm keeps as many pairs, drawn out of answers that cost as much to write and judge; "
+        "the table says whether all else came within 5 %."
     )
     labels = {sweep.name: _labels(sweep) for sweep in s.sweeps}
     by_cost = {

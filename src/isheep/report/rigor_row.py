@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from isheep.files import shipped
 from isheep.report.numbers import points
 from isheep.report.scored import headlines
 from isheep.report.siblings import Sibling, Sweep, siblings, sweeps_of
@@ -114,6 +115,12 @@ class Subject:
             return f"`isheep sweep {on_lamb}`"
         given = [f"model.base={self.run.recipe.model.base}", "evaluate.tasks=[./questions.jsonl]", *settings]
         return f"`isheep sweep {on_others} {' '.join(f'--set {shlex.quote(text)}' for text in given)}`"
+
+    @property
+    def own_sweep(self) -> str:
+        """The sweep this run is an arm of, as `isheep sweep` takes it: a shipped name, else a file of the user's."""
+        names = [sweep.name for sweep in self.sweeps]
+        return next((name for name in names if name in shipped("recipes/sweeps", ".yaml")), "SWEEP.yaml")
 
     @property
     def name(self) -> str:

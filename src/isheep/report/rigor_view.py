@@ -49,8 +49,8 @@ def _counts(rows: Sequence[Entry]) -> str:
     counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
     return (
         f"{len(rows)} questions a reviewer would ask, answered from this run's own records: {counts['yes']} by yes, "
-        f"{counts['part']} in part, {counts['no']} by no. Under each of the latter stands what would supply it; commands "
-        "are for this folder and the usual store (--store DIR names another)."
+        f"{counts['part']} in part, {counts['no']} by no. Under each of the latter stands what would supply it; "
+        "commands are for this folder and the usual store (--store DIR names another)."
     )
 
 

@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "making": {"steps", "recipe", "stages", "store", "backends", "files"},
     "plan_evaluation": {"making", "steps", "stages", "chat"},
     "plan": {"plan_evaluation", "making", "steps", "recipe", "stages", "errors"},
-    "estimate": {"plan", "recipe", "stages", "files"},
+    "estimate": {"plan", "recipe", "stages", "benchmarks", "chat", "files"},
     "step": {"plan", "stages", "store", "backends", "records", "errors"},
     "worker": {"step", "plan", "store", "backends", "errors"},
     "runs": {"plan", "recipe", "store", "records", "errors"},
@@ -116,6 +116,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {
         "cli_sweep",
         "cli_eval",
+        "view_eval",
         "errors",
         "recipe",
         "runs",

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from isheep.estimate import Estimate, estimate
+from evaluated import write_evaluations
+from isheep.benchmarks import BENCHMARKS
+from isheep.estimate import DOCUMENTS, Estimate, estimate
 from isheep.plan import make_plan
 from toy import TESTS, toy, write_lines
 
@@ -153,3 +155,67 @@ def test_a_density_filter_keeps_its_clusters(tmp_path: Path) -> None:
     for density, share in (("{clusters: 100}", 10), ("{clusters: null, share: 0.2, per_cluster: 2}", 2.5)):
         found = estimated(tmp_path, *many, f"filter.density={density}")["train.0"].read
         assert share * found == every
+
+
+# evaluations
+
+
+def test_evaluations_have_theirs_too(tmp_path: Path) -> None:
+    rest = write_evaluations(tmp_path)
+    found = estimated(tmp_path, *rest)
+    asking = ("also.1", "benchmarks.1", "ifeval.1", "pairs.chat.1", "pairs.judged.1", "talk.chat.1",
+              "talk.judged.1", "exam_responses.1")  # fmt: skip
+    for name in asking:
+        assert found[name].read > 0, name
+        assert found[name].written > 0, name
+        assert found[name].bytes > 0, name
+    for name in ("questions.talk", "contamination.0", "exam"):
+        assert (found[name].read, found[name].written) == (0, 0), name
+    assert found["ifeval.0"] == found["ifeval.2"], "every model is asked the same"
+    assert found["exam_own.1"].read == found["exam_first.1"].read == found["exam_base.1"].read > 0
+
+
+def test_what_is_asked_less_costs_less(tmp_path: Path) -> None:
+    rest = write_evaluations(tmp_path)
+    every, few = (
+        estimated(tmp_path, *rest, *words)
+        for words in ((), ("ifeval.limit=1", "chat.limit=1", "exam.questions=0"))
+    )
+    assert every["ifeval.1"].written == 3 * few["ifeval.1"].written
+    assert every["talk.chat.1"].written == 2 * few["talk.chat.1"].written
+    assert every["pairs.judged.1"].read == 3 * few["pairs.judged.1"].read
+    assert every["exam_responses.1"].written == 2 * few["exam_responses.1"].written
+    short = estimated(tmp_path, *rest, "ifeval.max_tokens=2", "chat.max_tokens=2", "judge.max_tokens=3")
+    assert short["ifeval.1"].written == 3 * 2
+    assert short["talk.chat.1"].written == 4 * 2
+    assert short["talk.judged.1"].written == 4 * 3
+    assert short["pairs.judged.1"].written == 6 * 3, "both orders"
+    label = estimated(tmp_path, *rest, "judge.reading=expected")
+    assert label["pairs.judged.1"].written == 6, "one token each"
+
+
+def test_a_second_turn_reads_the_first(tmp_path: Path) -> None:
+    found = estimated(tmp_path, *write_evaluations(tmp_path), "chat.max_tokens=10")
+    assert found["talk.chat.1"].read == 2 * (40 + 40 + 40 + 10)
+
+
+def test_benchmarks_by_their_published_sizes(tmp_path: Path) -> None:
+    assert DOCUMENTS.keys() == BENCHMARKS.keys()
+
+    def of(*words: str) -> Estimate:
+        return estimated(tmp_path, "iterations=0", *words)["benchmarks.0"]
+
+    choice, written = of("benchmarks.tasks=[boolq]"), of("benchmarks.tasks=[squadv2]")
+    assert (choice.written, written.written) == (0, 11873 * 80)
+    assert choice.read == 3270 * 4 * 100
+    both = of("benchmarks.tasks=[boolq, squadv2]")
+    assert both.read == choice.read + written.read
+    assert of("benchmarks={tasks: [boolq], limit: 10}").read == 10 * 4 * 100
+    assert of("benchmarks={tasks: [boolq], limit: 10, shots: 5}").read == 6 * 10 * 4 * 100
+    assert of("benchmarks={tasks: [mmlu], limit: 1}").read == 57 * 4 * 100, "one of each subject"
+    assert of("benchmarks={tasks: [squadv2], limit: 10, max_tokens: 3}").written == 30
+
+
+def test_a_test_that_was_added_is_counted_apart(tmp_path: Path) -> None:
+    found = estimated(tmp_path, *write_evaluations(tmp_path), "evaluate.decodings=[greedy]")
+    assert (found["evaluate.1"].read, found["also.1"].read) == (3 * 40, 2 * 40)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluated import write_evaluations
 from isheep.errors import RecipeError
 from isheep.estimate import estimate
 from isheep.plan import make_plan
@@ -58,20 +59,44 @@ CHOICES: dict[str, list[str]] = {
     "filter.overlap": ["null", "{}", "{across: false}"],
     "evaluate.decodings": ["[greedy]", "[greedy, sampled]"],
     "review.until": ["fixed", "stagnation"],
+    "contamination.drop": ["false", "true"],
+    "exam": ["{questions: 0, constraints: 0}", "{questions: 2, constraints: 1}"],
+}
+#: Which evaluations are on besides.
+EVALUATIONS: dict[str, list[str]] = {
+    "evaluate.also": ["[]", "[FOLDER/more.jsonl]"],
+    "benchmarks.tasks": ["[]", "[boolq]", "[paper_standard]"],
+    "ifeval.file": ["null", "FOLDER/prompts.jsonl"],
+    "chat.pairwise": ["[]", "[FOLDER/pairs.jsonl]"],
+    "chat.graded": ["[]", "[FOLDER/talk.jsonl]"],
+    "chat.baseline": ["base", "file"],
+    "judge": ["{kind: scripted, script: longer}", "{kind: engine, model: base, reading: expected}"],
 }
 OVERRIDES = st.fixed_dictionaries({key: st.sampled_from(values) for key, values in CHOICES.items()}).map(
     lambda chosen: [f"{key}={value}" for key, value in chosen.items()]
 )
 
 
+EVALUATED = st.fixed_dictionaries({key: st.sampled_from(values) for key, values in EVALUATIONS.items()}).map(
+    lambda chosen: [f"{key}={value}" for key, value in chosen.items()]
+)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("plan")
+    found = tmp_path_factory.mktemp("plan")
+    write_evaluations(found)
+    return found
+
+
+def placed(overrides: list[str], folder: Path) -> list[str]:
+    return [text.replace("FOLDER", str(folder)) for text in overrides]
 
 
 @settings(max_examples=60, deadline=None)
-@given(overrides=OVERRIDES)
-def test_every_plan_can_be_walked(folder: Path, overrides: list[str]) -> None:
+@given(overrides=OVERRIDES, evaluated=EVALUATED)
+def test_every_plan_can_be_walked(folder: Path, overrides: list[str], evaluated: list[str]) -> None:
+    overrides = [*overrides, *placed(evaluated, folder)]
     plan = plan_of(folder, *overrides)
     assert plan == plan_of(folder, *overrides)
     assert len(set(names(plan))) == len(set(keys(plan).values())) == len(plan.steps)
@@ -100,3 +125,19 @@ def test_another_filter_makes_nothing_again_that_it_chooses_from(folder: Path, o
     again = {"filter.0", "train.0", "candidates.0", "candidate_scores.0", "preferences.0", "prefer.0"}
     assert first - same <= again
     assert {"filter.0", "train.0"} & first <= first - same
+
+
+@settings(max_examples=30, deadline=None)
+@given(overrides=OVERRIDES, evaluated=EVALUATED)
+def test_evaluations_look_on(folder: Path, overrides: list[str], evaluated: list[str]) -> None:
+    """What is evaluated besides changes no step of the loop, unless what is copied from it is dropped; and what the
+    loop does changes nothing that the base model is asked."""
+    overrides = [text for text in overrides if not text.startswith(("contamination.", "evaluate."))]
+    evaluated = placed(evaluated, folder)
+    loop, whole, base = (
+        keys(plan_of(folder, *words))
+        for words in (overrides, [*overrides, *evaluated], ["iterations=0", *evaluated])
+    )
+    looking = ("questions.", "contamination.")
+    assert {n: k for n, k in loop.items() if not n.startswith(looking)}.items() <= whole.items()
+    assert base.items() <= whole.items()

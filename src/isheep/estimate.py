@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from isheep.benchmarks import BENCHMARKS
+from isheep.chat.questions import read_questions
 from isheep.files import model_path
 from isheep.plan import Plan, Step
 from isheep.recipe import Recipe
 from isheep.stages.assessment import AssessmentSettings
+from isheep.stages.benchmarks import BenchmarksSettings
+from isheep.stages.chat import ChatSettings
 from isheep.stages.evaluate import EvaluateSettings
+from isheep.stages.exam import ExamSettings
 from isheep.stages.followups import FollowupsSettings
+from isheep.stages.ifeval import IfevalSettings
 from isheep.stages.instructions import InstructionsSettings
+from isheep.stages.judged import JudgedSettings
 from isheep.stages.likelihood import LikelihoodSettings
 from isheep.stages.prefer import PreferSettings
 from isheep.stages.responses import ResponsesSettings
@@ -40,6 +48,20 @@ RECORD_BYTES = 600
 VERDICT_BYTES = 150
 #: Bytes of a recipe's test answer.
 ANSWER_BYTES = 300
+#: Tokens of a benchmark's document with one of its choices (a guess between a riddle of 30 and a passage of 200).
+DOCUMENT_TOKENS = 100
+#: Choices of a benchmark whose probabilities are read (most have four).
+CHOICES = 4
+#: Tokens of a judge's instructions (ours have 200 to 300 words), and of the reasons before its verdict.
+RUBRIC_TOKENS = 350
+REASON_TOKENS = 100
+#: Documents in the split of each benchmark that is asked, as published on the hub.
+DOCUMENTS: Mapping[str, int] = {
+    "ifeval_harness": 541, "boolq": 3270, "piqa": 1838, "social_iqa": 1954, "gpqa_diamond": 198, "hellaswag": 10042,
+    "winogrande": 1267, "arc_easy": 2376, "arc_challenge": 1172, "openbookqa_fact": 500, "commonsense_qa": 1221,
+    "mmlu": 14042, "humaneval": 164, "humaneval_plus": 164, "mbpp": 500, "nq_open": 3610, "triviaqa": 17944,
+    "squadv2": 11873,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +75,11 @@ class Estimate:
 
 def estimate(plan: Plan) -> dict[str, Estimate]:
     """Step name -> estimate."""
-    tests = sum(_lines(step.files["file"]) for step in plan.steps if step.name.startswith("tests."))
+    tests = {step.key: _lines(step.files["file"]) for step in plan.steps if step.name.startswith("tests.")}
     return {step.name: _step(step, plan.recipe, tests) for step in plan.steps}
 
 
-def _step(step: Step, recipe: Recipe, tests: int) -> Estimate:
+def _step(step: Step, recipe: Recipe, tests: Mapping[str, int]) -> Estimate:
     answer = min(ANSWER_TOKENS, recipe.responses.max_tokens)
     pairs = _pairs(step, recipe)
     settings = step.settings
@@ -90,20 +112,70 @@ def _step(step: Step, recipe: Recipe, tests: int) -> Estimate:
             return Estimate(tokens, 0, _adapter_bytes(recipe))
         case EvaluateSettings():
             layouts = 1 if step.adapter else len({*settings.base_layouts, recipe.model.layout})
-            asked = tests * layouts * len(settings.decodings)
+            asked = sum(tests[ref.key] for ref in step.inputs["tests"]) * layouts * len(settings.decodings)
             return Estimate(
                 asked * TASK_TOKENS, asked * min(answer, settings.max_tokens), asked * ANSWER_BYTES
             )
-        case _:  # filter, preferences, probes, review: views
+        case BenchmarksSettings():
+            return _benchmarks(settings)
+        case IfevalSettings():
+            asked = int(min(_lines(step.files["file"]), settings.limit or math.inf))
+            return _answers(asked, min(ANSWER_TOKENS, settings.max_tokens))
+        case ChatSettings():
+            answers = min(ANSWER_TOKENS, settings.max_tokens)
+            before = sum(turns * (turns - 1) // 2 for turns in _turns(step, settings.limit))
+            plain = _answers(sum(_turns(step, settings.limit)), answers)
+            return replace(plain, read=plain.read + before * (TASK_TOKENS + answers))
+        case JudgedSettings():
+            return _judged(step, settings, min(ANSWER_TOKENS, recipe.chat.max_tokens), recipe.chat.limit)
+        case ExamSettings():
+            return Estimate(bytes=pairs * RECORD_BYTES)
+        case _:  # filter, preferences, probes, review, questions, contamination: views
             return Estimate(bytes=pairs * 120)
 
 
+def _answers(asked: int, answer: int) -> Estimate:
+    return Estimate(asked * TASK_TOKENS, asked * answer, asked * RECORD_BYTES)
+
+
+def _benchmarks(settings: BenchmarksSettings) -> Estimate:
+    """By the published sizes; a folder of one's own may hold fewer documents."""
+    total = Estimate()
+    for name in settings.tasks:
+        benchmark = BENCHMARKS[name]
+        most = (settings.limit or math.inf) * max(1, len(benchmark.subjects))
+        asked = int(min(DOCUMENTS[name], most))
+        read = asked * DOCUMENT_TOKENS * (1 + (settings.shots or 0)) * (1 if benchmark.writes else CHOICES)
+        longest = ANSWER_TOKENS if settings.max_tokens is None else min(ANSWER_TOKENS, settings.max_tokens)
+        size = asked * ANSWER_BYTES * len(benchmark.metrics)
+        total = Estimate(
+            total.read + read, total.written + benchmark.writes * asked * longest, total.bytes + size
+        )
+    return total
+
+
+def _turns(step: Step, limit: int | None) -> list[int]:
+    """How many turns each question has."""
+    return [len(question.turns) for question in read_questions(step.files["file"])[:limit]]
+
+
+def _judged(step: Step, settings: JudgedSettings, answer: int, limit: int | None) -> Estimate:
+    turns = _turns(step, limit)
+    pairwise = settings.protocol == "pairwise"
+    asked = 2 * len(turns) if pairwise else sum(turns)  # both orders; every turn
+    read = asked * (RUBRIC_TOKENS + TASK_TOKENS + (2 if pairwise else 1) * answer)
+    reasons = 1 if settings.asks == "label" else min(REASON_TOKENS, settings.max_tokens)
+    return Estimate(read, asked * reasons, asked * RECORD_BYTES)
+
+
 def _pairs(step: Step, recipe: Recipe) -> int:
-    """Pairs a step works on: an iteration's, those of all iterations so far, several answers, or planted ones."""
+    """Pairs a step works on: an iteration's, those of all iterations so far, several answers, planted or exam ones."""
     many = recipe.iterations if recipe.train.start == "direct" else 1
     count = recipe.instructions.count * many
     if step.stage == "probes" or step.name.startswith("probe_scores."):
         return 5 * recipe.probes.count
+    if step.name.startswith("exam"):
+        return recipe.exam.questions + recipe.exam.constraints
     if step.name.startswith(("candidates.", "candidate_scores.")):
         return count * recipe.preferences.samples
     if step.stage in ("preferences", "prefer"):

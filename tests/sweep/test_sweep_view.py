@@ -29,9 +29,9 @@ def test_progress_where_there_is_no_terminal(tmp_path: Path, monkeypatch: pytest
     with live:
         run_sweep(toy_sweep(tmp_path), tmp_path / "store", tell=live.tell)
     lines = out.getvalue().splitlines()
-    steps = [line for line in lines if "steps of at most 32" in line]
-    assert steps[0].startswith("1 steps of at most 32, 0 s spent, about ")
-    assert steps[-1].startswith("32 steps of at most 32")
+    steps = [line for line in lines if "steps of at most 36" in line]
+    assert steps[0].startswith("1 steps of at most 36, 0 s spent, about ")
+    assert steps[-1].startswith("36 steps of at most 36")
     assert steps[-1].endswith("about 0 s left")
     assert [line for line in lines if line.startswith("[4/4] random seed 1")]
 
@@ -42,7 +42,7 @@ def test_what_is_in_the_store_counts_as_done(tmp_path: Path, monkeypatch: pytest
     live, out = shown(tmp_path)
     with live:
         run_sweep(toy_sweep(tmp_path), tmp_path / "store", tell=live.tell)
-    assert "\n17 steps of at most 32" in out.getvalue()
+    assert "\n19 steps of at most 36" in out.getvalue()
 
 
 def test_a_bar_on_a_terminal(tmp_path: Path) -> None:

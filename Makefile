@@ -19,6 +19,9 @@ check: $(VENV)/ready-dev
 
 bench: $(VENV)/ready-dev
 	$(VENV)/bin/python benchmarks/overlap.py
+	$(VENV)/bin/python benchmarks/contamination.py
+	$(VENV)/bin/python benchmarks/coverage.py
+	$(VENV)/bin/python benchmarks/ifeval_agreement.py
 	$(VENV)/bin/python benchmarks/lamb_targets.py --store isheep-bench
 	$(VENV)/bin/python benchmarks/lamb_families.py isheep-seed10 --store isheep-bench
 

@@ -24,7 +24,7 @@ from isheep.evaluation import settings_of
 from isheep.files import shipped
 from isheep.recipe import Recipe
 from isheep.records import Item, Judgment, Reply
-from isheep.report import rigor_numbers
+from isheep.report import rigor_row
 from isheep.report.figures import Figure
 from isheep.report.markup import Html, el, join
 from isheep.report.origin import recipe_yaml
@@ -32,6 +32,7 @@ from isheep.report.page import page_head
 from isheep.report.rigor import AREAS, rigor
 from isheep.report.rigor_plot import compute_figure
 from isheep.report.rigor_view import STATES, rigor_section, rigor_table
+from isheep.report.siblings import Sibling
 from isheep.report.summary import summarize
 from isheep.report.views import table_view
 from isheep.runs import Run, register
@@ -384,9 +385,16 @@ def test_seeds_are_found_in_the_store(tmp_path: Path, tests_file: Path) -> None:
     assert rows_of(first, summarize(first))["variance"]["state"] == "no"
 
 
-def test_enough_seeds_are_enough(fake_run: Run, told: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rigor_numbers, "ENOUGH_SEEDS", 1)
-    assert rows_of(fake_run, told)["seeds"]["state"] == "no"  # one is never enough
+@pytest.mark.parametrize(
+    ("count", "state"), [(0, "no"), (1, "no"), (2, "part"), (4, "part"), (5, "yes"), (9, "yes")]
+)
+def test_five_seeds_are_enough(
+    fake_run: Run, told: Summary, monkeypatch: pytest.MonkeyPatch, count: int, state: str
+) -> None:
+    runs = [Sibling(f"s{seed}", seed, "lamb", True, fake_run.folder) for seed in range(count)]
+    monkeypatch.setattr(rigor_row, "siblings", lambda run: runs)
+    found = rows_of(fake_run, told)
+    assert (found["seeds"]["state"], found["variance"]["state"]) == (state, state)
 
 
 def test_another_base_model_in_the_store_is_told(tmp_path: Path) -> None:
@@ -419,8 +427,9 @@ def test_a_hub_model_is_pinned_by_its_commit(
 def test_a_run_of_a_sweep_knows_its_rivals(swept: Mapping[str, Run]) -> None:
     best = rows_of(swept["best"], summarize(swept["best"]))
     assert best["baselines"]["state"] == "yes"
-    for arm in ("base", "all", "random"):
-        assert f"arm {arm} of rivals" in best["baselines"]["answer"] or arm == "base"
+    assert "the base model (in this run)" in best["baselines"]["answer"]
+    for arm in ("all", "random"):
+        assert f"arm {arm} of rivals" in best["baselines"]["answer"]
     assert "random (sweep rivals)" in best["matched"]["answer"]
     other = rows_of(swept["random"], summarize(swept["random"]))
     assert "best (sweep rivals)" in other["matched"]["answer"]
@@ -625,3 +634,11 @@ def test_the_look_has_no_colour_of_its_own() -> None:
 
 def test_a_summary_without_a_list_has_no_section(told: Summary) -> None:
     assert list(rigor_section({**told, "rigor": []})) == []
+
+
+def test_every_question_stands_in_the_documentation(fake_run: Run, told: Summary) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "rigor.md").read_text()
+    for row in rigor(fake_run, told):
+        assert f"| {row['question']} |" in text
+    for area in AREAS:
+        assert f"## {area}\n" in text

@@ -101,7 +101,7 @@ def cost_plot(
     pad = max(0.08 * (high - low), (LEAST_SPAN * (most - least) - (high - low)) / 2)
     far = max(x for _, x, _ in points) or 1.0
     power = 3 * math.floor(math.log10(far) / 3)
-    unit = f"{x_name} spent on making it{f', in 10^{power}' if power > 0 else ''}"
+    unit = f"{x_name} spent on making it{f', in 1e{power}' if power > 0 else ''}"
     is_share = metric not in BOUNDS
     frame = Frame(
         max(low - pad, least),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evaluated import write_evaluations
 from isheep.backends import ENGINES, Entry
 from isheep.errors import RecipeError
 from isheep.recipe import load_recipe
@@ -196,6 +198,90 @@ def test_all_contradictions_are_reported_at_once(tmp_path: Path) -> None:
         "review.decoding",
         "seeds.file",
     ]
+
+
+# evaluations
+
+CODE = "read docs/sandbox.md, then set runtime.allow_code_execution to true (`--allow-code-execution`)"
+NOBODY = (
+    "set it to 'openai' (a server, with judge.url and judge.model), 'engine' (a model on this machine) or"
+    " 'scripted'"
+)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentences"),
+    [
+        (
+            ["benchmarks.tasks=[paper_code, boolq]"],
+            [f"benchmarks.tasks: humaneval, humaneval_plus, mbpp run code that the model wrote; {CODE}"],
+        ),
+        (["judge.kind=null"], [f"judge.kind: nobody judges FOLDER/pairs.jsonl, FOLDER/talk.jsonl; {NOBODY}"]),
+        (["judge={kind: openai, script: null}"], ["judge.model: the judge 'openai' needs a model's name"]),
+        (["judge={kind: engine, script: null}"], ["judge.model: the judge 'engine' needs a model's name"]),
+        (
+            ["judge.script=null"],
+            ["judge.script: the judge 'scripted' needs a policy ('longer', 'first') or a file"],
+        ),
+        (
+            ["chat.graded=[FOLDER/pairs.jsonl]"],
+            ["two evaluations are called 'pairs', and results go by it; rename a file"],
+        ),
+        (
+            ["evaluate.also=[FOLDER/toy_tests.jsonl]"],
+            ["two evaluations are called 'toy_tests', and results go by it; rename a file"],
+        ),
+        (
+            ["chat.pairwise=[FOLDER/sub/boolq.jsonl, FOLDER/sub/tests.jsonl]"],
+            [
+                "two evaluations are called 'boolq', and results go by it; rename a file",
+                "chat: a question file cannot be called 'tests', as something else is; rename it",
+            ],
+        ),
+        (
+            ["chat.pairwise=[FOLDER/sub/ifeval.jsonl]"],
+            ["two evaluations are called 'ifeval', and results go by it; rename a file"],
+        ),
+    ],
+)
+def test_what_is_wrong_with_evaluations_is_known_before_any_work(
+    tmp_path: Path, overrides: list[str], sentences: list[str]
+) -> None:
+    recipe, rest = toy_recipe(tmp_path), write_evaluations(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for name in ("boolq", "tests", "ifeval"):
+        shutil.copy(tmp_path / "pairs.jsonl", tmp_path / "sub" / f"{name}.jsonl")
+    load_recipe(recipe, rest)
+    given = [text.replace("FOLDER", str(tmp_path)) for text in overrides]
+    assert found(recipe, *rest, *given) == [text.replace("FOLDER", str(tmp_path)) for text in sentences]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["benchmarks.tasks=[paper_code]", "runtime.allow_code_execution=true"],
+        ["judge={kind: engine, model: base, script: null}"],
+        ["judge={kind: openai, model: sheepdog, script: null}"],
+        ["judge={kind: null, script: null}", "chat={pairwise: [], graded: []}"],
+    ],
+)
+def test_the_ways_out_of_these_are_possible(tmp_path: Path, overrides: list[str]) -> None:
+    load_recipe(toy_recipe(tmp_path), [*write_evaluations(tmp_path), *overrides])
+
+
+def test_files_of_evaluations_are_read_before_any_work(tmp_path: Path) -> None:
+    """Each names every bad row, and all of them come at once."""
+    rest = list(write_evaluations(tmp_path))
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"key": 1, "prompt": "Hm.", "instruction_id_list": ["none:such"], "kwargs": [{}]}\n7\n')
+    lines = found(
+        toy_recipe(tmp_path), *rest, f"ifeval.file={bad}", f"chat.graded=[{bad}]", f"judge.prompts={tmp_path}"
+    )
+    said = "\n".join(lines)
+    for path in ("ifeval.file: ", "chat.graded.0: ", "judge.prompts: "):
+        assert path in said
+    assert "none:such" in said
+    assert "line 2" in said
 
 
 def test_the_evaluation_that_decides_is_named_by_its_file(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def impossible(recipe: Recipe) -> list[str]:
         *_abilities(recipe),
         *_turns(recipe),
         *_review(recipe),
+        *_names(recipe),
         *_judged(recipe),
         *_code(recipe),
     ]
@@ -112,8 +113,20 @@ def _review(recipe: Recipe) -> Iterator[str]:
         yield f"review.decoding: {review.decoding!r} is not among evaluate.decodings"
 
 
-#: Names of other evaluations, and of the steps that gather their questions.
-_TAKEN = ("ifeval", "tests", "benchmarks")
+#: Names under which the questions of all tests, and of all benchmarks, are gathered.
+_TAKEN = ("tests", "benchmarks", "ifeval")
+
+
+def _names(recipe: Recipe) -> Iterator[str]:
+    """Results go by the names of evaluations, and those of files are their users' choice."""
+    tests = [Path(task).stem for task in (*recipe.evaluate.tasks, *recipe.evaluate.also)]
+    chat = [task_name(Path(name)) for name in (*recipe.chat.pairwise, *recipe.chat.graded)]
+    names = [*tests, *chat, *recipe.benchmarks.tasks, *(["ifeval"] if recipe.ifeval.file else [])]
+    for name in dict.fromkeys((*tests, *chat)):
+        if names.count(name) > 1:
+            yield f"two evaluations are called {name!r}, and results go by it; rename a file"
+        elif name in chat and name in _TAKEN:
+            yield f"chat: a question file cannot be called {name!r}, as something else is; rename it"
 
 
 def _judged(recipe: Recipe) -> Iterator[str]:
@@ -122,12 +135,6 @@ def _judged(recipe: Recipe) -> Iterator[str]:
     names = [*chat.pairwise, *chat.graded]
     if not names:
         return
-    tasks = [task_name(Path(name)) for name in names]
-    for task in dict.fromkeys(tasks):
-        if tasks.count(task) > 1:
-            yield f"chat: two question files are called {task!r}; results go by it, so rename one"
-        elif task in (*BENCHMARKS, *_TAKEN):
-            yield f"chat: a question file cannot be called {task!r}; something else is; rename it"
     if judge.kind is None:
         yield (
             f"judge.kind: nobody judges {', '.join(names)}; set it to 'openai' (a server, with judge.url and "

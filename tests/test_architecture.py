@@ -110,7 +110,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "view": {"step"},
     "view_eval": {"view", "report", "stats"},
     "view_sweep": {"view", "sweep", "compare", "estimate", "recipe_text", "report", "store"},
-    "doctor": set(),
+    "doctor": {"sandbox"},
     "cli_sweep": {"errors", "sweep", "compare", "runs", "view", "view_sweep"},
     "cli_eval": {"errors", "evaluation", "report", "stats", "view", "view_eval", "cli_sweep"},
     "cli": {

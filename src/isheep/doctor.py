@@ -11,32 +11,40 @@ import shutil
 from importlib import metadata
 from pathlib import Path
 
-#: Package -> the extra that installs it ("" for the core).
-NEEDED = {
-    "torch": "",
-    "transformers": "",
-    "peft": "",
-    "trl": "",
-    "accelerate": "",
-    "datasets": "",
-    "numpy": "",
-    "rapidfuzz": "",
-    "pydantic": "",
+from isheep.sandbox import isolation
+
+#: What nothing goes without.
+NEEDED = (
+    "torch", "transformers", "peft", "trl", "accelerate", "datasets", "numpy", "scipy", "scikit-learn", "rapidfuzz",
+    "pydantic", "requests",
+)  # fmt: skip
+#: Package -> the extra that brings it, and what for.
+OPTIONAL = {
+    "lm_eval": ("eval", "fixed benchmarks"),
+    "langdetect": ("eval", "IFEval's language instruction"),
+    "nvidia-ml-py": ("gpu", "energy of an NVIDIA GPU"),
 }
 
 Row = tuple[str, str, str]
 
 
 def packages() -> list[Row]:
-    """(package, version or "missing", what to do)."""
-    rows: list[Row] = []
-    for name, extra in NEEDED.items():
-        try:
-            rows.append((name, metadata.version(name), ""))
-        except metadata.PackageNotFoundError:
-            target = f"isheep[{extra}]" if extra else "isheep"
-            rows.append((name, "missing", f"pip install '{target}'"))
+    """(package, version, what to do); "missing" where nothing goes without it, "not installed" where much does."""
+    rows = [(name, _version(name) or "missing", "") for name in NEEDED]
+    rows = [(name, found, "pip install isheep" if found == "missing" else "") for name, found, _ in rows]
+    for name, (extra, use) in OPTIONAL.items():
+        found = _version(name)
+        rows.append(
+            (name, found or "not installed", "" if found else f"for {use}: pip install 'isheep[{extra}]'")
+        )
     return rows
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def machine(store: Path) -> list[Row]:
@@ -54,6 +62,7 @@ def machine(store: Path) -> list[Row]:
             f"{free / 1e9:.1f} GB",
             "" if free > 5e9 else "little room: a run of a 7B model needs some GB",
         ),
+        ("sandbox", str(isolation()), "for code a model wrote; docs/sandbox.md"),
     ]
 
 

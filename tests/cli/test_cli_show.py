@@ -120,12 +120,20 @@ def test_the_schema_is_printed(isheep: Isheep) -> None:
 def test_doctor(isheep: Isheep) -> None:
     said = isheep("doctor", "--store", "nowhere")
     assert said.code == 0
-    for part in ("python", "device", "free disk", "will be made", "torch", "pydantic"):
+    for part in ("python", "device", "free disk", "will be made", "torch", "pydantic", "lm_eval"):
         assert part in said.out
 
 
 def test_doctor_names_what_is_missing(isheep: Isheep, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("isheep.doctor.NEEDED", {"no-such-package-at-all": "gpu", "pydantic": ""})
+    monkeypatch.setattr("isheep.doctor.NEEDED", ("no-such-package-at-all", "pydantic"))
     said = isheep("doctor")
     assert said.code == 3
-    assert re.search(r"no-such-package-at-all +missing +pip install 'isheep\[gpu\]'", said.out)
+    assert re.search(r"no-such-package-at-all +missing +pip install isheep\b", said.out)
+
+
+def test_doctor_offers_what_much_goes_without(isheep: Isheep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isheep.doctor.OPTIONAL", {"no-such-package-at-all": ("eval", "tests")})
+    said = isheep("doctor")
+    assert said.code == 0
+    assert re.search(r"no-such-package-at-all +not installed +for tests: pip install 'isheep\[eval\]'", said.out)
+    assert re.search(r"sandbox +network: \w+", said.out)

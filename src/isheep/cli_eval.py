@@ -40,7 +40,12 @@ def evaluate(
         typer.Option("--data-dir", help="Folder with local copies of the data; nothing is then downloaded."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", help="The first so many prompts of each task.", min=1)
+        int | None,
+        typer.Option(
+            "--limit",
+            help="The first so many prompts of each task; exact-match tests are asked whole.",
+            min=1,
+        ),
     ] = None,
     judge: Annotated[
         str | None, typer.Option("--judge", help="Who judges chat: openai, engine, or scripted.")

@@ -62,7 +62,7 @@ class ChatSection(Settings):
 class JudgeSection(Settings):
     kind: Literal["openai", "engine", "scripted"] | None = None
     """Who judges the chat: `openai` (any server that speaks the OpenAI chat API), `engine` (a model of your own on this
-    machine), `scripted` (no model; to try a recipe). null: nobody, so chat answers are written and not judged."""
+    machine), `scripted` (no model; to try a recipe). null: nobody, and no chat can be asked for."""
     model: str = ""
     """Its name on the server; for `engine` a folder, a hub id, or `base` (this run's own base model)."""
     url: str = "https://api.openai.com/v1"

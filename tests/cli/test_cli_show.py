@@ -135,5 +135,7 @@ def test_doctor_offers_what_much_goes_without(isheep: Isheep, monkeypatch: pytes
     monkeypatch.setattr("isheep.doctor.OPTIONAL", {"no-such-package-at-all": ("eval", "tests")})
     said = isheep("doctor")
     assert said.code == 0
-    assert re.search(r"no-such-package-at-all +not installed +for tests: pip install 'isheep\[eval\]'", said.out)
+    assert re.search(
+        r"no-such-package-at-all +not installed +for tests: pip install 'isheep\[eval\]'", said.out
+    )
     assert re.search(r"sandbox +network: \w+", said.out)

@@ -90,7 +90,7 @@ def score_rows(items: Iterable[Item]) -> list[Row]:
 
 
 def in_other_layout(row: Mapping[str, Any]) -> bool:
-    """Whether a row is the base model's in a layout that is not its best: "accuracy_greedy@plain" (but not "pass@1")."""
+    """Whether a row is the base model's in a layout that is not its best: "accuracy_greedy@plain" (not "pass@1")."""
     return bool(row["layout"]) and str(row["metric"]).endswith(f"@{row['layout']}")
 
 

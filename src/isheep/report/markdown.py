@@ -17,6 +17,7 @@ from isheep.report.markup import cut, visible
 from isheep.report.measures import alarms
 from isheep.report.origin import REPRODUCE, provenance_table, recipe_yaml, step_table
 from isheep.report.quality_view import quality_tables
+from isheep.report.rigor_view import rigor_table
 from isheep.report.sample_view import GROUPS, record_tags
 from isheep.report.tables import Table, cost_table, dropped_table, iteration_table, ledger_table, score_tables
 from isheep.report.trial_view import trial_tables
@@ -70,6 +71,7 @@ def _lines(run: Run, summary: Entry, samples: Mapping[int, Entry]) -> Iterator[s
         *quality_tables(summary),
         cost_table(summary),
         ledger_table(summary),
+        rigor_table(summary) if summary["rigor"] else None,
     ):
         if table:
             yield from _table(table)

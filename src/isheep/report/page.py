@@ -16,8 +16,9 @@ from isheep.report.first_screen import first_screen
 from isheep.report.markup import Child, Html, el, join
 from isheep.report.numbers import duration, short_count
 from isheep.report.origin import RECIPE_FILE, REPRODUCE, finished, provenance_table, recipe_yaml, step_table
+from isheep.report.rigor_view import rigor_section
 from isheep.report.sample_view import sample_view
-from isheep.report.sections import Corners, evaluation_sections
+from isheep.report.sections import Corners, evaluation_sections, laid_out
 from isheep.report.tables import (
     cost_table,
     dropped_table,
@@ -31,7 +32,7 @@ from isheep.runs import Run
 #: Nothing may be loaded and nothing may run, whatever a model wrote.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 #: The page's look, and what single parts add to it.
-STYLES = ("style.css", "quality.css", "trial.css")
+STYLES = ("style.css", "quality.css", "trial.css", "rigor.css")
 #: The page stays below this many bytes; sample texts are cut shorter until it does.
 MAX_BYTES = 1_000_000
 _CUTS = (700, 300, 120, 50)
@@ -169,6 +170,7 @@ def _sections(
                   "by their number; long texts are cut."),
             [sample_view(t, model_name(t), s, limit, opened=t == shown[-1][0]) for t, s in shown],
         ]  # fmt: skip
+    yield "rigor", "A reviewer's checklist", laid_out(rigor_section(summary), "grid")
     yield "origin", "Recipe and origin", _origin(run, summary)
 
 

@@ -17,6 +17,7 @@ from isheep.report.contamination import contamination
 from isheep.report.health import judge_health, probed, result, reviewed
 from isheep.report.ledger import ledger
 from isheep.report.quality import quality
+from isheep.report.rigor import rigor
 from isheep.report.scored import judging, scored
 from isheep.report.trial import trial
 from isheep.report.verdict import verdict, warnings
@@ -33,7 +34,8 @@ Truth = Callable[[str, str, str], bool | None]
 def summarize(run: Run, deep: bool = True) -> dict[str, Any]:
     """The summary of a run, finished or not: what is done is in, what is not is null or absent.
 
-    `deep` adds the judge's trial and the quality of the data, which take seconds for every 10,000 pairs.
+    `deep` adds the judge's trial and the quality of the data, which take seconds for every 10,000 pairs, and the
+    reviewer's checklist, which speaks of both.
     """
     tested = scored(run)
     planned = sum(step.stage == "train" for step in run.due)
@@ -60,7 +62,8 @@ def summarize(run: Run, deep: bool = True) -> dict[str, Any]:
         "trial": trial(run) if deep else None,
         "quality": quality(run) if deep else None,
     }
-    return {**made, "verdict": verdict(made), "warnings": warnings(made)}
+    made = {**made, "verdict": verdict(made), "warnings": warnings(made)}
+    return {**made, "rigor": rigor(run, made) if deep else None}
 
 
 def _iteration(run: Run, t: int, tested: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:

@@ -132,7 +132,9 @@ class OverlapIndex:
         found = self._holders_of_any(numbers, count - least + 1)
         unlike = np.uint64(_signature(numbers)) & ~np.frombuffer(self._signatures, dtype=np.uint64)[found]
         # Every bit left is a word of this text that the other lacks; so is every word no kept text holds.
-        lacking = np.bitwise_count(unlike).astype(np.intc) + numbers.count(_UNKNOWN)  # one byte holds 255 words
+        lacking = np.bitwise_count(unlike).astype(np.intc) + numbers.count(
+            _UNKNOWN
+        )  # one byte holds 255 words
         close = lacking <= count - least
         found, lacking = found[close], lacking[close]
         if not found.size:

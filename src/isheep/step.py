@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,7 +60,7 @@ def do_step(step: Step, store: Store, runtime: Runtime, tell: Listener) -> Artif
         resumed = len(claim.journal) > 0
         with _Bench(step, store, runtime, claim, tell) as bench:
             _work(bench.context(), step, claim)
-            device, parameters, joules = bench.device, bench.parameters, bench.joules()
+            device, parameters, joules, spent = bench.device, bench.parameters, bench.joules(), bench.spent()
         seconds = round(time.monotonic() - clock, 3)
         manifest = {
             "name": step.name,
@@ -74,6 +74,7 @@ def do_step(step: Step, store: Store, runtime: Runtime, tell: Listener) -> Artif
             "seconds": seconds,
             "parameters": parameters,
             "joules": joules,
+            **({"judge": spent} if spent else {}),
             "resumed": resumed,
             "device": device,
             "provenance": provenance.collect(),
@@ -189,6 +190,10 @@ class _Bench:
     @property
     def parameters(self) -> int | None:
         return self._open.parameters if self._open else None
+
+    def spent(self) -> dict[str, int] | None:
+        """What a judge was asked, what came from the cache, and the tokens it counted; None for other steps."""
+        return asdict(self._open.spent) if self._open and self.step.judge else None
 
     def joules(self) -> float | None:
         """Energy the device used for this step; 0 without a model, None where the device does not say."""

@@ -58,10 +58,12 @@ def judge_tables(summary: Entry) -> list[Table]:
         (
             f"{j['task']}, {model_name(j['iteration'])}", j["judge"], j["date"], count(j["verdicts"]),
             count(j["unreadable"]), count(j["prompt_tokens"]), count(j["tokens"]),
+            *(count(j["spent"][name]) if j["spent"] else NONE for name in ("cached", "retries")),
         )
         for j in summary.get("judging") or ()
     )  # fmt: skip
-    columns = ("judged", "judge", "date", "verdicts", "unreadable", "tokens read", "tokens written")
+    columns = ("judged", "judge", "date", "verdicts", "unreadable", "tokens read", "tokens written", "from the cache",
+               "asked again")  # fmt: skip
     return [Table("Who judged, and what it took", columns, rows)] if rows else []
 
 

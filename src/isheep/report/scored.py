@@ -79,6 +79,8 @@ def judging(run: Run) -> list[dict[str, Any]]:
                 "unreadable": sum(j.value is None for j in found),
                 "prompt_tokens": sum(j.prompt_tokens for j in found),
                 "tokens": sum(j.tokens for j in found),
+                # Of its last go, where the step was interrupted.
+                "spent": artifact.manifest.get("judge"),
             }
         )
     return made

@@ -70,12 +70,17 @@ def test_as_plain_data(make_run: MakeRun) -> None:
 def test_a_real_run_counts_what_its_manifests_hold(fake_arms: dict[str, list[Run]]) -> None:
     run = fake_arms["best"][0]
     made = ledger(run)
-    usage = {s.name: a.manifest["usage"] for s in run.due if (a := run.artifact(s)) and s.stage != "evaluate"}
+    every = {s.name: a.manifest["usage"] for s in run.due if (a := run.artifact(s))}
+    tests = {name for name in every if name.startswith(("evaluate.", "exam"))}
+    usage = {name: used for name, used in every.items() if name not in tests}
     assert made.training.generated + made.training.read + made.training.scored == sum(
         u["prompt_tokens"] + u["tokens"] for u in usage.values()
     )
     assert made.training.trained == sum(u["trained_tokens"] for u in usage.values()) > 0
     assert made.training.generated > 0
+    assert made.evaluation.generated + made.evaluation.read + made.evaluation.scored == sum(
+        every[name]["prompt_tokens"] + every[name]["tokens"] for name in tests
+    )
     assert made.stages["assessment"].scored > 0
     assert made.stages["assessment"].generated == made.stages["assessment"].read == 0
     assert len(made.kept) == run.recipe.iterations

@@ -63,6 +63,7 @@ SPECIAL: dict[str, Any] = {
     "review.min_effect": 0.01,
     "backend.engine": "hf",
     "backend.trainer": "trl",
+    "backend.examiner": "lm_eval",
     "report.truth": "lamb",
     "benchmarks.tasks": ["piqa", "squadv2"],
     "chat.temperature": 0.5,
@@ -272,6 +273,17 @@ def test_the_engine_and_the_trainer_are_part_of_identity(tmp_path: Path) -> None
     assert changed(before, plan_of(tmp_path, *whole, "backend.engine=hf")) == downstream(before, written)
     trained = own(before, "train", "prefer")
     assert changed(before, plan_of(tmp_path, *whole, "backend.trainer=trl")) == downstream(before, trained)
+
+
+@pytest.mark.parametrize(("examiner", "opened"), [("auto", "fake"), ("lm_eval_vllm", "lm_eval_vllm")])
+def test_who_examines(tmp_path: Path, examiner: str, opened: str) -> None:
+    asked = ("benchmarks.tasks=[piqa]", "iterations=1")
+    plan = plan_of(tmp_path, *asked, f"backend.examiner={examiner}")
+    assert {step.backend for step in plan.of("benchmarks")} == {opened}
+    base = plan_of(tmp_path, *asked)
+    examined = own(base, "benchmarks", "questions") | {"questions.benchmarks", "questions.tests"}
+    expected = downstream(base, examined) if opened != "fake" else set()
+    assert changed(base, plan) == expected
 
 
 # evaluations

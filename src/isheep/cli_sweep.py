@@ -68,8 +68,11 @@ def sweep(
             console.print(key_value_table("sweeps", [(name, "", said) for name, said in listed.items()]))
         return
     loaded = load_sweep(name, overrides or (), seeds)
-    if not any(job.loaded.recipe.evaluate.tasks for job in loaded.jobs):
-        console.print("evaluate.tasks names no test: nothing will be compared", style="yellow")
+    if not any(job.loaded.recipe.tests_something for job in loaded.jobs):
+        console.print(
+            "no test is named (evaluate.tasks, benchmarks, ifeval, chat): nothing will be compared",
+            style="yellow",
+        )
     if plan:
         _plan(loaded, store, json_)
         return

@@ -133,7 +133,7 @@ class Maker:
         chosen = self.recipe.backend
         if needs == "judge":
             return str(getattr(settings, "kind", ""))
-        examiner = EXAMINER_OF.get(chosen.engine, "lm_eval")
+        examiner = EXAMINER_OF.get(chosen.engine, "lm_eval") if chosen.examiner == "auto" else chosen.examiner
         return {"engine": chosen.engine, "train": chosen.trainer, "examiner": examiner}.get(needs, "")
 
 

@@ -116,6 +116,14 @@ class Recipe(Settings):
     runtime: RuntimeSettings = RuntimeSettings()
     """How to run; never part of a key."""
 
+    @property
+    def tests_something(self) -> bool:
+        """Whether any evaluation is asked for."""
+        chat = self.chat.pairwise or self.chat.graded
+        return bool(
+            self.evaluate.tasks or self.evaluate.also or self.benchmarks.tasks or self.ifeval.file or chat
+        )
+
     @model_validator(mode="after")
     def _possible(self) -> Recipe:
         found = impossible(self)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from isheep.backends import ENGINES, TRAINERS
+from isheep.backends import ENGINES, EXAMINERS, TRAINERS
 from isheep.stages.judged import JudgePrompts, ReferenceFile
 from isheep.stages.stage import Settings, known_names
 
@@ -30,11 +30,19 @@ class BackendSettings(Settings):
     """Who writes and scores: `hf` (transformers), `fake` (no model; to try a recipe's shape)."""
     trainer: str = "trl"
     """Who trains: `trl` (TRL and PEFT), `fake`."""
+    examiner: str = "auto"
+    """Who asks the fixed benchmarks: `lm_eval` (on transformers), `lm_eval_vllm` (on vLLM), `fake`. `auto`: as the
+    engine."""
 
     @field_validator("engine")
     @classmethod
     def _known_engine(cls, name: str) -> str:
         return known_names((name,), ENGINES)[0]
+
+    @field_validator("examiner")
+    @classmethod
+    def _known_examiner(cls, name: str) -> str:
+        return known_names((name,), ("auto", *EXAMINERS))[0]
 
     @field_validator("trainer")
     @classmethod

@@ -167,7 +167,7 @@ def test_unfinished_and_untested_runs_are_left_out_and_named(make_run: MakeRun) 
     arms = {arm.name: arm for arm in found.arms}
     assert arms["b"].left_out == {
         "b.seed1": "not complete",
-        "b.seed2": "never tested (evaluate.tasks is empty)",
+        "b.seed2": "never tested (its recipe names no test)",
     }
     assert arms["c"].left_out == {"b.seed1": "not complete"}
     assert {r.arm for r in found.results} == {"a", "b"}

@@ -57,7 +57,7 @@ def gather(name: str, runs: Sequence[Run]) -> tuple[Arm, Runs]:
         if not run.complete:
             left_out[run.name] = "not complete"
         elif not outcomes.right:
-            left_out[run.name] = "never tested (evaluate.tasks is empty)"
+            left_out[run.name] = "never tested (its recipe names no test)"
         elif outcomes.seed in found:
             raise StoreError(
                 f"{name} has two runs of seed {outcomes.seed}: {found[outcomes.seed].run.name} and {run.name}",

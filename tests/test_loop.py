@@ -63,7 +63,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory, small: list[str]) -> Run:
 def test_every_step_left_its_records(whole: Run) -> None:
     assert whole.complete
     manifests = [a.manifest for step in whole.steps if (a := whole.artifact(step)) and step.stage != "seeds"]
-    loading = [m for m in manifests if m["model"] and not m["name"].startswith("questions.")]  # tests need no model
+    loading = [
+        m for m in manifests if m["model"] and not m["name"].startswith("questions.")
+    ]  # tests need no model
     assert all((m["device"] or "").startswith("cpu: 1 thread") for m in loading)
     assert all(m["provenance"]["packages"]["torch"] for m in manifests)
     for t in range(2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -9,6 +10,7 @@ import pytest
 
 from evaluated import IFEVAL, PAIRS
 from isheep.compare import Comparison, compare
+from isheep.errors import StoreError
 from isheep.evaluation import evaluate
 from isheep.records import Item
 from isheep.report.items import items_of
@@ -101,3 +103,47 @@ def test_a_run_that_was_not_asked_leaves_the_others_nothing_to_compare_by(arms: 
     found = compare({**arms, "bare": more}, "best")
     assert {r.task for r in found.results} == {"toy_tests"}
     assert any("boolq" in note for note in found.notes)
+
+
+def judged(folder: Path, name: str, script: str, *changes: str) -> Run:
+    """A run of one iteration whose models a scripted judge compared with the file's answers."""
+    pairs = write_lines(folder / "pairs.jsonl", PAIRS)
+    asked = (
+        "iterations=1",
+        f"chat.pairwise=[{pairs}]",
+        f"judge={{kind: scripted, script: {script}}}",
+        *changes,
+    )
+    return run(toy(folder, *asked, seed=0), folder / "s", name)
+
+
+def test_what_two_judges_said_is_never_paired(tmp_path: Path) -> None:
+    arms = {"a": [judged(tmp_path, "a", "longer")], "b": [judged(tmp_path, "b", "first", "filter.by=random")]}
+    with pytest.raises(StoreError, match="not scored by the same") as caught:
+        compare(arms, "a")
+    assert "scripted first" in caught.value.message
+    assert {r.task for r in compare(arms, "a", tasks=["toy_tests"]).results} == {"toy_tests"}
+
+
+def test_a_missing_verdict_leaves_out_its_prompt_alone(tmp_path: Path) -> None:
+    """One model's verdict on one question cannot be read: that question counts for nobody, and a note says so."""
+    runs = [judged(tmp_path, "a", "longer"), judged(tmp_path, "b", "longer", "filter.by=random")]
+    (step,) = [s for s in runs[1].due if s.stage == "judged" and s.iteration == 1]
+    artifact = runs[1].artifact(step)
+    assert artifact is not None
+    whole = artifact.read(Item)
+    cut = [replace(i, value=None) if n == 0 else i for n, i in enumerate(whole)]
+    with pytest.MonkeyPatch.context() as patch:
+        given = type(artifact).read
+        patch.setattr(
+            type(artifact),
+            "read",
+            lambda self, cls: cut if (self.key, cls) == (artifact.key, Item) else given(self, cls),
+        )
+        found = compare({"a": runs[:1], "b": runs[1:]}, "a", tasks=["pairs"])
+    assert {r.score.prompts for r in found.results} == {len(PAIRS) - 1}
+    assert (
+        "pairs (win_rate): 1 of 3 prompts are left out, as a value of some model is missing." in found.notes
+    )
+    (b,) = [r for r in found.results if r.arm == "b"]
+    assert b.score.value == pytest.approx(fmean(i.value or 0.0 for i in whole[1:]))

@@ -32,6 +32,7 @@ class Outcomes:
 
     run: Run
     _ledgers: dict[int | None, Ledger] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _paired: dict[Cell, frozenset[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def seed(self) -> int:
@@ -46,6 +47,16 @@ class Outcomes:
         """
         return {t: _marks(items) for t, items in items_of(self.run).items()}
 
+    def pair_by(self, cell: Cell, prompts: frozenset[str]) -> None:
+        """Count only these prompts of a cell from now on: those that have a value in all that is compared."""
+        self._paired[cell] = prompts
+
+    def marks(self, t: int, cell: Cell) -> Mapping[str, float]:
+        """Prompt -> what M_t scored on it, of those that count."""
+        found = self.right[t][cell]
+        kept = self._paired.get(cell)
+        return found if kept is None else {prompt: value for prompt, value in found.items() if prompt in kept}
+
     @cached_property
     def cells(self) -> frozenset[Cell]:
         """What every model of this run was tested on."""
@@ -54,16 +65,31 @@ class Outcomes:
 
     @cached_property
     def prompts(self) -> Mapping[str, str]:
-        """Task -> digest of its prompts: an equal name does not make an equal test."""
-        first = next(iter(items_of(self.run).values()), [])
-        asked: dict[str, set[str]] = {}
-        for item in first:
-            asked.setdefault(item.task, set()).add(f"{item.prompt} {item.prompt_hash}")
+        """Task -> digest of its prompts: an equal name does not make an equal test. Where the models of this run were
+        not asked the same it is of no other run."""
+        asked: dict[str, dict[int, set[str]]] = {}
+        for t, items in items_of(self.run).items():
+            for item in items:
+                asked.setdefault(item.task, {}).setdefault(t, set()).add(f"{item.prompt} {item.prompt_hash}")
         tests = [
             step.name.removeprefix("tests.") for step in self.run.steps if step.name.startswith("tests.")
         ]
         order = sorted(asked, key=lambda task: (tests.index(task) if task in tests else len(tests), task))
-        return {task: digest(sorted(asked[task])) for task in order}
+        found: dict[str, str] = {}
+        for task in order:
+            first, *others = asked[task].values()
+            is_one = all(other == first for other in others)
+            found[task] = digest(sorted(first) if is_one else [self.run.name, task])
+        return found
+
+    @cached_property
+    def scorers(self) -> Mapping[str, frozenset[str]]:
+        """Task -> who scored its models; another judge, or another baseline, is another test."""
+        found: dict[str, set[str]] = {}
+        for items in items_of(self.run).values():
+            for item in items:
+                found.setdefault(item.task, set()).add(item.scorer)
+        return {task: frozenset(names) for task, names in found.items()}
 
     @cached_property
     def kept(self) -> tuple[int, ...]:

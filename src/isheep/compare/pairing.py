@@ -30,7 +30,7 @@ class Model:
     picked: bool = False
 
     def marks(self, cell: Cell) -> Marks:
-        return self.run.right[self.t][cell]
+        return self.run.marks(self.t, cell)
 
     @property
     def base(self) -> Model:
@@ -85,25 +85,58 @@ def shared_cells(
         tested = ", ".join(f"{task} ({decoding})" for task, decoding in sorted(shared)) or "no test at all"
         raise StoreError("not every run was tested on that", f"what all runs share: {tested}")
     _check_prompts(runs, sorted(wanted & shared))
+    _check_scorers(runs, sorted(wanted & shared))
     order = {task: place for place, task in enumerate(runs[0].prompts)}
     cells = sorted(wanted & shared, key=lambda c: (order.get(c[0], len(order)), c[0], c[1] != "greedy", c[1]))
-    return cells, [
-        f"{t} ({d}) is left out: not every run was tested on it." for t, d in sorted(wanted - shared)
-    ]
+    notes = [f"{t} ({d}) is left out: not every run was tested on it." for t, d in sorted(wanted - shared)]
+    return cells, [*notes, *(note for cell in cells for note in _pair(runs, cell))]
 
 
 def _check_prompts(runs: Sequence[Outcomes], cells: Sequence[Cell]) -> None:
     """Refuse to pair outcomes of different prompts."""
     first = runs[0]
-    for task, decoding in cells:
-        asked = first.right[0 if 0 in first.right else first.last][task, decoding].keys()
+    for task, _ in cells:
         for other in runs:
-            same = all(cells[task, decoding].keys() == asked for cells in other.right.values())
-            if not same or other.prompts.get(task) != first.prompts.get(task):
+            if other.prompts.get(task) != first.prompts.get(task):
                 raise StoreError(
                     f"{other.run.name} was tested on other {task} prompts than {first.run.name}",
                     "only scores on the same prompts can be paired; run both with the same test file",
                 )
+
+
+def _check_scorers(runs: Sequence[Outcomes], cells: Sequence[Cell]) -> None:
+    """Refuse to pair what different judges said. Of another seed the baseline may be another, as it is not paired."""
+    for task in dict.fromkeys(task for task, _ in cells):
+        by_seed: dict[int, Outcomes] = {}
+        for run in runs:
+            peer = by_seed.setdefault(run.seed, run)
+            found = peer.scorers[task] | run.scorers[task]
+            if len(found) > 1:
+                raise StoreError(
+                    f"{task} was not scored by the same in {peer.run.name} and {run.run.name}: "
+                    f"{'; '.join(sorted(found))}",
+                    "evaluate both with the same judge, prompts and versions, or compare other tasks",
+                )
+
+
+def _pair(runs: Sequence[Outcomes], cell: Cell) -> list[str]:
+    """Let only those prompts count that have a value in every model of every run; a note on how many do not."""
+    known = [run.right[t][cell].keys() for run in runs for t in run.right]
+    common = frozenset.intersection(*map(frozenset, known))
+    every = frozenset.union(*map(frozenset, known))
+    if not common:
+        raise StoreError(
+            f"no prompt of {cell[0]} has a value in every model",
+            "compare other tasks, or evaluate this one again",
+        )
+    for run in runs:
+        run.pair_by(cell, common)
+    lost = len(every) - len(common)
+    if not lost:
+        return []
+    return [
+        f"{cell[0]} ({cell[1]}): {lost} of {len(every)} prompts are left out, as a value of some model is missing."
+    ]
 
 
 def pick(runs: Runs, choice: Choice) -> dict[str, dict[int, Model]]:

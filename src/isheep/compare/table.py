@@ -156,7 +156,7 @@ def _levels(name: str, cell: Cell, runs: Runs) -> list[Level]:
     """Every model of an arm, from the base on."""
     made = []
     for t in sorted({t for outcomes in runs.values() for t in outcomes.right}):
-        marks = {seed: outcomes.right[t][cell] for seed, outcomes in runs.items() if t in outcomes.right}
+        marks = {seed: outcomes.marks(t, cell) for seed, outcomes in runs.items() if t in outcomes.right}
         shares = tuple(map(_share, marks.values()))
         made.append(Level(name, *cell, t, tuple(marks), shares, _over_seeds(list(marks.values()))))
     return made

@@ -82,6 +82,43 @@ def by_key(made: Run) -> dict[str, str]:
 # names of tasks
 
 
+def test_no_task_is_a_mistake() -> None:
+    with pytest.raises(RecipeError, match="--tasks names no task") as caught:
+        settings_of([])
+    assert "ifeval" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("rows", "section"), [(ASKED, "evaluate.tasks"), (PAIRS, "chat.pairwise"), (TALK, "chat.graded")]
+)
+@pytest.mark.parametrize("form", ["lines", "list"])
+def test_a_file_may_begin_with_a_byte_order_mark(
+    tmp_path: Path, rows: Sequence[Any], section: str, form: str
+) -> None:
+    path = tmp_path / "mine.jsonl"
+    text = "\r\n".join(map(json.dumps, rows)) if form == "lines" else json.dumps(rows)
+    path.write_text(f"\ufeff{text}", encoding="utf-8")
+    assert settings_of([str(path)]) == {section: [str(path)]}
+
+
+def test_a_file_nested_deeper_than_can_be_read_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "deep.jsonl"
+    path.write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"deep\.jsonl"):
+        settings_of([str(path)])
+
+
+@pytest.mark.parametrize("target", ["", "here"])
+def test_what_is_no_model_is_told_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecipeError, match="MODEL_OR_RUN") as caught:
+        evaluate(target, ["lamb"], store=tmp_path / "store")
+    assert "run" in caught.value.hint
+
+
 def test_every_name_has_its_place(data: Path) -> None:
     found = settings_of(["boolq", "ifeval", "mt_bench", "alpaca_eval", "lamb", "boolq"], data, 5)
     assert found == {

@@ -59,6 +59,10 @@ def settings_of(
     A file with `answers` is graded by exact match, one with an `output` is judged against it, any other is graded turn
     by turn. Raises RecipeError with everything that is not known or not there.
     """
+    if not tasks:
+        raise RecipeError(
+            "--tasks names no task", f"name some, such as ifeval, or groups: {', '.join(GROUPS)}"
+        )
     asked, problems = Asked(), []
     for name in dict.fromkeys(one for task in tasks for one in GROUPS.get(task, (task,))):
         try:
@@ -119,10 +123,12 @@ def _data_file(name: str, data_dir: Path | None) -> Path:
 
 def _section_of(path: Path) -> str:
     """What a file of one's own asks for, told by its first row."""
-    text = path.read_text(encoding="utf-8", errors="replace").lstrip()
+    text = path.read_text(
+        encoding="utf-8-sig", errors="replace"
+    ).lstrip()  # some editors put a byte order mark
     try:
         row = json.loads(text)[0] if text.startswith("[") else json.loads(text.partition("\n")[0])
-    except (ValueError, IndexError, KeyError):
+    except (ValueError, IndexError, KeyError, RecursionError):
         row = None
     if not isinstance(row, dict):
         raise RecipeError(f"{path}: its first row is no JSON object", "give JSONL, one question a line")
@@ -153,6 +159,7 @@ def evaluate(
     settings = settings_of(tasks, data_dir, limit)
     run = _run_called(target, store)
     if run is None:
+        _refuse_no_model(target)
         return run_recipe(_recipe_for(target, settings, overrides), store, None, tell)
     return _evaluate_run(run, settings, overrides, tell)
 
@@ -171,6 +178,17 @@ def _run_called(target: str, store: Store) -> Run | None:
         raise StoreError(
             error.message, f"{error.hint}; a model is a folder or a hub id with its owner (owner/name)"
         ) from None
+
+
+def _refuse_no_model(target: str) -> None:
+    """Said before every file of a wrong folder is read for its digest."""
+    if not target.strip():
+        raise RecipeError("MODEL_OR_RUN is empty", "give `lamb`, a model's folder or hub id, or a run's name")
+    if is_folder(target) and not (Path(target).expanduser() / "config.json").is_file():
+        raise RecipeError(
+            f"MODEL_OR_RUN: {target} is a folder, but holds no config.json",
+            "give the folder that save_pretrained wrote; a run goes by its name, and --store is its store",
+        )
 
 
 def _recipe_for(target: str, settings: Mapping[str, Any], overrides: Sequence[str]) -> Loaded:

@@ -185,6 +185,17 @@ def test_one_question_says_next_to_nothing() -> None:
     assert (found["mean_length"].ci_low, found["mean_length"].ci_high) == (4, 4)
 
 
+def test_lengths_of_none_and_one_are_no_share() -> None:
+    """A model that has gone silent: Wilson's interval is for right and wrong, not for characters."""
+    ours = {(q.id, 1): "" for q in QUESTIONS}
+    theirs = {(q.id, 1): "x" * (n % 2) for n, q in enumerate(QUESTIONS)}
+    found = scores(compared(ours, theirs, lambda a, b: 0.5, QUESTIONS))
+    silent, short = found["mean_length"], found["mean_length_baseline"]
+    assert (silent.value, silent.ci_low, silent.ci_high) == (0, 0, 0)
+    half = 2.001 * (0.25 / 59) ** 0.5  # Student's t of 59 degrees of freedom
+    assert (short.ci_low, short.ci_high) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-3)
+
+
 def test_a_few_wins_of_any_length_are_no_certainty() -> None:
     few = QUESTIONS[:3]
     found = scores(

@@ -7,7 +7,7 @@ out, never taken for a number.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import isfinite
+from math import inf
 
 from isheep.chat.length import length_controlled
 from isheep.chat.protocols import GRADE, PREFERENCE
@@ -17,6 +17,9 @@ from isheep.stats import bca, clustered_mean
 
 #: The least and the largest grade.
 GRADES = (1.0, 10.0)
+
+#: More characters than any reply has: with it said, lengths of 0 and 1 are not taken for a share.
+LONGEST = 1e9
 
 #: (question id, turn)
 Key = tuple[str, int]
@@ -143,7 +146,8 @@ class _Scores:
 
     def length(self, metric: str, lengths: Sequence[int], clusters: Sequence[str]) -> None:
         """Where lengths do not vary nothing tells how far their mean may: then the interval is what was seen."""
-        found = clustered_mean([float(length) for length in lengths], clusters)
-        low = found.low if isfinite(found.low) else float(min(lengths))
-        high = found.high if isfinite(found.high) else float(max(lengths))
-        self.add(metric, found.value, len(lengths), max(0.0, low), high)
+        found = clustered_mean([float(length) for length in lengths], clusters, (0.0, LONGEST))
+        low, high = found.low, found.high
+        if not 0 < found.se < inf:
+            low, high = float(min(lengths)), float(max(lengths))
+        self.add(metric, found.value, len(lengths), low, high)

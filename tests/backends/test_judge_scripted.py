@@ -112,3 +112,25 @@ def test_an_unknown_script_is_told_with_the_policies() -> None:
         with pytest.raises(RecipeError, match="unknown policy or file") as caught:
             say(name, "x")
         assert all(policy in caught.value.hint for policy in POLICIES)
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        (b'{"text": "\xe9"}', "UTF-8"),
+        (b"[" * 100_000, "line 1: RecursionError"),
+        (b'{"text": "\xff', "UTF-8"),
+    ],
+)
+def test_a_script_nobody_can_read_is_named(tmp_path: Path, content: bytes, wrong: str) -> None:
+    script = tmp_path / "script.jsonl"
+    script.write_bytes(content)
+    with pytest.raises(RecipeError, match=wrong) as caught:
+        say(str(script), GRADE)
+    assert str(script) in caught.value.message
+
+
+def test_a_script_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    script = tmp_path / "script.jsonl"
+    script.write_bytes(b'\xef\xbb\xbf{"text": "Grade: 3"}\r\n')
+    assert say(str(script), GRADE).text == "Grade: 3"

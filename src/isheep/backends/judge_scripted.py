@@ -94,11 +94,11 @@ class _Script:
     def __init__(self, path: Path) -> None:
         self._lines: list[tuple[str, Said | str]] = []
         problems = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        for number, line in enumerate(_text_of(path).split("\n"), 1):
             if line.strip():
                 try:
                     self._lines.append(_line(line))
-                except (ValueError, TypeError, AttributeError) as error:
+                except (ValueError, TypeError, AttributeError, RecursionError) as error:
                     problems.append(f"line {number}: {type(error).__name__}: {error}")
         if problems or not self._lines:
             raise RecipeError(
@@ -109,6 +109,15 @@ class _Script:
     def __call__(self, request: JudgeRequest) -> Said | str:
         text = _text(request)
         return next((said for match, said in self._lines if match in text), "no line of the script matches")
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")  # some editors put a byte order mark
+    except UnicodeDecodeError as error:
+        raise RecipeError(
+            f"judge.script: {path} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
+        ) from error
 
 
 def _line(line: str) -> tuple[str, Said | str]:

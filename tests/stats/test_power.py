@@ -175,3 +175,9 @@ def test_what_cannot_be_planned_is_refused(change: dict[str, float], message: st
         power_crossed(**plan)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=message):
         power_report(**plan)  # type: ignore[arg-type]
+
+
+def test_an_effect_that_cannot_be_names_itself() -> None:
+    for effect in (5.0, math.nan):
+        with pytest.raises(ValueError, match=r"^effect: .*discordant is 0\.2"):
+            power_report(541, 1, 0.015, 0.2, effect)

@@ -275,5 +275,6 @@ def _check(
         )
     if not abs(effect) <= discordant:
         raise ValueError(
-            f"a change of {abs(effect):g} needs at least as large a share of prompts that change"
+            f"effect: a change of {abs(effect):g} needs at least as large a share of prompts that change, and "
+            f"discordant is {discordant:g} (both are shares: 0.05 is five points)"
         )

@@ -107,6 +107,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "a field is missing": (_without("sol2"), "lacks the fields sol2; it has goal, sol1, label"),
     "nothing in it": (lambda path: path.write_text("\n\n"), "is empty"),
     "no JSON": (lambda path: path.write_text("goal,sol1\n"), "cannot be read"),
+    "nested too deep": (lambda path: path.write_text("[" * 100_000), "cannot be read"),
     "a list": (lambda path: path.write_text("[1, 2]\n"), "but a list"),
     "not text": (lambda path: path.write_bytes(b"\xff\xfe{}"), "cannot be read"),
 }

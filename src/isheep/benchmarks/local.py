@@ -163,7 +163,7 @@ def _unusable(benchmark: Benchmark, data: Mapping[str, LocalData], shots: bool) 
 def _row_problem(file: Path, fields: Sequence[str]) -> str:
     try:
         row = next(read_lines(file), None)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, RecursionError) as error:
         return f"cannot be read: {error}"
     if row is None:
         return "is empty"

@@ -248,6 +248,13 @@ class TestNoneCanBeAnswered:
             with pytest.raises(BackendError, match=r"given up after .*Connection refused"):
                 list(judge.judge(ask(count)))
 
+    def test_a_server_that_takes_no_request_is_given_up_with_a_next_step(self) -> None:
+        with ChatServer() as server:
+            server.always(Status(400))
+            with pytest.raises(BackendError, match=r"given up after .*HTTP 400") as caught:
+                list(open_(server).judge(ask(50)))
+        assert "judge." in caught.value.hint
+
     def test_one_that_dies_leaves_no_failures_behind(self, tmp_path: Path) -> None:
         got: list[JudgeReply] = []
 

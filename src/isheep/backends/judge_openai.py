@@ -178,7 +178,8 @@ class _Streak:
         assert self.last is not None
         return BackendError(
             f"given up after {len(self.held)} failed requests in a row; the last: {self.last.message}",
-            self.last.hint,
+            self.last.hint
+            or "see what the server says; judge.* in the recipe sets what it is asked, then run again",
         )
 
 

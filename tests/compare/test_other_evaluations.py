@@ -15,6 +15,7 @@ from isheep.evaluation import evaluate
 from isheep.records import Item
 from isheep.report.items import items_of
 from isheep.runs import Run, open_run
+from isheep.stats import holm
 from isheep.walk import run
 from toy import toy, write_lines
 
@@ -147,3 +148,13 @@ def test_a_missing_verdict_leaves_out_its_prompt_alone(tmp_path: Path) -> None:
     )
     (b,) = [r for r in found.results if r.arm == "b"]
     assert b.score.value == pytest.approx(fmean(i.value or 0.0 for i in whole[1:]))
+
+
+def test_the_family_is_of_all_headlines_but_those_at_t_1(found: Comparison) -> None:
+    """Each benchmark has a metric of another name, which makes it no family of its own."""
+    for sampled in (False, True):
+        told = [r for r in found.results if (r.decoding == "sampled") is sampled]
+        here = [r for r in told if r.difference]
+        assert len(here) == (1 if sampled else len(HEADLINES) - 1)
+        assert [r.p_holm for r in here] == holm([r.difference.p for r in here if r.difference])
+        assert [r.gain_p_holm for r in told] == holm([r.gain.p for r in told if r.gain])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from isheep.compare.outcomes import Cell, Choice, Outcomes
 from isheep.compare.results import Arm
 from isheep.errors import StoreError
+from isheep.report.evaluations import same_scorer
 from isheep.report.ledger import Ledger
 from isheep.runs import Run
 
@@ -111,7 +112,7 @@ def _check_scorers(runs: Sequence[Outcomes], cells: Sequence[Cell]) -> None:
         for run in runs:
             peer = by_seed.setdefault(run.seed, run)
             found = peer.scorers[task] | run.scorers[task]
-            if len(found) > 1:
+            if not all(same_scorer(one, other) for one in found for other in found):
                 raise StoreError(
                     f"{task} was not scored by the same in {peer.run.name} and {run.run.name}: "
                     f"{'; '.join(sorted(found))}",

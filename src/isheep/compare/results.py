@@ -26,7 +26,7 @@ COLUMNS: Mapping[str, str] = {
     "iterations": "the number of that model, for each seed",
     "seeds": "the seeds compared; where there is a reference, those both have",
     "prompts": "test prompts, the same under every seed",
-    "score": "share of right answers, mean over seeds",
+    "score": "share of right answers, mean over prompts and seeds; questions on one passage count as one prompt",
     "score_low": "its interval, over seeds and prompts",
     "score_high": "",
     "score_by_seed": "the score of each seed",
@@ -36,13 +36,13 @@ COLUMNS: Mapping[str, str] = {
     "difference_high": "",
     "difference_by_seed": "the difference of each seed",
     "difference_p": "two-sided p of no difference, by itself",
-    "difference_p_holm": "after Holm's correction for all differences to the reference of this decoding",
+    "difference_p_holm": "after Holm's correction for all differences to the reference; those at T = 1 by themselves",
     "difference_df": "degrees of freedom behind interval and p",
     "gain": "over the arm's own base model",
     "gain_low": "its interval, over seeds and prompts",
     "gain_high": "",
     "gain_p": "two-sided p of no gain, by itself",
-    "gain_p_holm": "after Holm's correction for all gains of this decoding",
+    "gain_p_holm": "after Holm's correction for all gains; those at T = 1 by themselves",
     "judge_auroc": "chance that the judge scores a right answer above a wrong one, where truth is known",
     "kept": "pairs kept by iteration up to this model, mean over seeds",
     "trained_pairs": "pairs trained on by iteration",
@@ -64,8 +64,8 @@ COLUMNS: Mapping[str, str] = {
 class Result:
     """One arm in one (task, decoding) at one choice of model, over its seeds.
 
-    Differences are paired: same seeds, same prompts. `p_holm` counts every difference to the reference of this decoding
-    (all tasks, arms and iterations compared), `gain_p_holm` every gain over an own base.
+    Differences are paired: same seeds, same prompts. `p_holm` counts every difference to the reference (all tasks, arms
+    and iterations compared; answers at T = 1 are a family of their own), `gain_p_holm` every gain over an own base.
     """
 
     arm: str

@@ -163,13 +163,14 @@ def _levels(name: str, cell: Cell, runs: Runs) -> list[Level]:
 
 
 def _corrected(results: Sequence[Result]) -> list[Result]:
-    """Holm's correction within each decoding, for differences to the reference and for gains over the own base."""
+    """Holm's correction, for differences to the reference and for gains over the own base. A family are all tests in
+    greedy decoding and every benchmark's headline together; answers at T = 1, to the same prompts, are another."""
     made = list(results)
-    for decoding in {result.decoding for result in made}:
-        family = [(i, r.difference) for i, r in enumerate(made) if r.decoding == decoding]
+    for sampled in (False, True):
+        family = [(i, r.difference) for i, r in enumerate(made) if (r.decoding == "sampled") is sampled]
         for i, p in _holm(family).items():
             made[i] = replace(made[i], p_holm=p)
-        family = [(i, r.gain) for i, r in enumerate(made) if r.decoding == decoding]
+        family = [(i, r.gain) for i, r in enumerate(made) if (r.decoding == "sampled") is sampled]
         for i, p in _holm(family).items():
             made[i] = replace(made[i], gain_p_holm=p)
     return made

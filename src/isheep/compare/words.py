@@ -58,8 +58,9 @@ def covered(comparison: Comparison) -> Iterator[str]:
         reach = points(max(widest)).lstrip("+")
         yield f"Intervals reach up to {reach} points to either side: smaller differences cannot be seen here."
     yield (
-        f"p is corrected by Holm's method for all differences of a decoding; below {LEVEL:g} an arm is called better "
-        "or worse. An interval speaks for one difference alone: it can leave out 0 where the corrected p does not."
+        f"p is corrected by Holm's method for all differences, those at T = 1 by themselves; below {LEVEL:g} an arm is "
+        "called better or worse. An interval speaks for one difference alone: it can leave out 0 where the corrected "
+        "p does not."
     )
     yield "The base model is scored in the layout that suits it best on the test itself, which plays gains down."
     if comparison.iteration == "best":

@@ -91,6 +91,15 @@ def test_other_scorers_are_refused() -> None:
         paired([item("0", 1.0, scorer="test 2")], [item("0", 1.0)])
 
 
+def test_a_model_that_said_nothing_is_paired_with_one_that_was_judged() -> None:
+    """An empty answer loses by rule, without a judge: a model that falls silent must not escape the comparison."""
+    judged = item("0", 1.0, scorer="judge X, prompts isheep 1, baseline ab")
+    silent = item("0", 0.0, scorer="judge rule, prompts isheep 1, baseline ab")
+    assert paired([silent], [judged])
+    with pytest.raises(PairingError):
+        paired([item("0", 0.0, scorer="judge rule, prompts isheep 1, baseline cd")], [judged])
+
+
 def test_only_the_same_metric_and_part_is_paired() -> None:
     one = item("0", 1.0, item="first")
     assert paired([one], [item("0", 1.0, item="second")]) == []

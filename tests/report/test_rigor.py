@@ -359,6 +359,21 @@ def test_grades_are_asked_for_five_hundredths_of_their_scale(fake_run: Run, told
     row = rows_of(fake_run, made)["power"]
     assert row["state"] == "yes"
     assert "a gain of 0.45 would" in row["answer"]
+    assert "by +0.00 (−0.10 to +0.10)." in rows_of(fake_run, made)["compute"]["answer"]
+
+
+def test_a_single_prompt_that_changed_is_no_crash(fake_run: Run, told: Summary) -> None:
+    row = rows_of(fake_run, gained(told, n=1, clusters=1, changed=1.0))["variance"]
+    assert row["answer"] == "Not measured: the intervals here cover the prompts, for one training run."
+
+
+def test_a_share_of_missing_verdicts_is_no_score(fake_run: Run, told: Summary) -> None:
+    made = copy.deepcopy(told)
+    for entry in made["iterations"]:
+        head = {"task": "chat", "metric": "missing_rate", "n": 4, "layout": ""}
+        entry.update(scores=[{**head, "value": 1.0, "ci_low": 0.5, "ci_high": 1.0}], gain=[])
+    row = rows_of(fake_run, made)["intervals"]
+    assert (row["state"], row["answer"]) == ("no", "There is no score.")
 
 
 def test_seeds_are_found_in_the_store(tmp_path: Path, tests_file: Path) -> None:

@@ -234,3 +234,39 @@ def test_what_stopped_a_run_and_its_result_are_said(
     for hits in ([40, 80], []):
         summary = {**summary_of(hits, planned=1), "stopped": stopped, "result": result}
         assert verdict(summary)["outcome"] == lines
+
+
+def test_an_interval_without_0_is_no_gain_where_p_says_otherwise(summary_of: Maker) -> None:
+    """Five of five changes for the better: the interval excludes 0, the exact test and Holm's correction do not."""
+    summary = summary_of([40, 50])
+    (change,) = summary["iterations"][1]["gain"]
+    assert change["ci_low"] > 0
+    for p, p_holm, status in (
+        (0.002, 0.03, "improved"),
+        (0.002, 0.06, "no_difference"),
+        (0.06, None, "no_difference"),
+    ):
+        change.update(p=p, p_holm=p_holm)
+        found = verdict(summary)
+        assert found["status"] == status
+        assert (f"but p {p_holm or p:.3f}" in found["headline"]) is (status == "no_difference")
+
+
+def test_the_last_of_equal_models_is_not_beaten_by_an_earlier(summary_of: Maker) -> None:
+    found = summary_of([40, 60, 60])["verdict"]
+    assert found["best"] == 2
+    assert not any("best model" in told for told in found["details"])
+
+
+def test_a_headline_never_calls_a_test_held_out(summary_of: Maker) -> None:
+    """`isheep eval` asks tests that training may have seen."""
+    assert "held-out" not in summary_of([40, 80])["verdict"]["headline"]
+
+
+def test_grades_and_unreadable_verdicts_are_no_lack_of_tests(summary_of: Maker) -> None:
+    summary = {**summary_of([], planned=1), "tests": []}
+    rows = {"grade": "grades alone (talk)", "missing_rate": "no verdict could be read"}
+    for metric, words in rows.items():
+        for entry in summary["iterations"]:
+            entry["scores"] = [{"task": "talk", "metric": metric, "value": 1.0, "n": 4, "layout": ""}]
+        assert words in verdict(summary)["headline"]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from isheep.chat.protocols import RULE
 from isheep.errors import PairingError
 from isheep.records import Item
 from isheep.stats import clustered_difference, clustered_mean, holm
@@ -127,13 +128,20 @@ def paired(after: Iterable[Item], before: Iterable[Item]) -> list[tuple[Item, It
                 f"{item.task}: the prompt {item.prompt!r} was not the same for both models",
                 "evaluate both with the same data and settings; only scores on the same prompts can be paired",
             )
-        if item.scorer != other.scorer:
+        if not same_scorer(item.scorer, other.scorer):
             raise PairingError(
                 f"{item.task}: one was scored by {other.scorer}, the other by {item.scorer}",
                 "evaluate both again with the same judge, prompts and versions",
             )
         pairs.append((item, other))
     return pairs
+
+
+def same_scorer(one: str, other: str) -> bool:
+    """Whether two items were scored alike. Where a rule settled every verdict on a model (it said nothing at all), no
+    judge was asked, and any judge of the other model will do."""
+    (judge, rest), (others, others_rest) = (scorer.partition(", ")[::2] for scorer in (one, other))
+    return one == other or (rest == others_rest and f"judge {RULE}" in (judge, others))
 
 
 def gain_rows(after: Iterable[Item], before: Iterable[Item]) -> list[Row]:

@@ -76,7 +76,7 @@ def _scores(summary: Entry, number_: int, task: str, decodings: Sequence[str]) -
         value=lambda v: f"{100 * v:.1f}",
         limits=(0.0, 1.0),
     )
-    note = f"{count(size)} held-out prompts; bars are 95 % Wilson intervals. Base model in its best layout"
+    note = f"{count(size)} prompts; bars are 95 % Wilson intervals. Base model in its best layout"
     return Figure(f"Right answers on {task}", plot, note + (", and hollow in the run's own." if own else "."))
 
 

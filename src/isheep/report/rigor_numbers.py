@@ -77,7 +77,8 @@ def variance(s: Subject) -> Check | None:
         )
         return Check("variance", question, _by_seeds(len(gains)), answer, _more_seeds(s))
     answer = "Not measured: the intervals here cover the prompts, for one training run."
-    if (row.get("changed") or 0.0) >= 2 * USUAL_SEED_SD:  # with fewer, seeds hardly moved anything
+    # With fewer changes, seeds hardly moved anything; one prompt tells nothing.
+    if row["n"] > 1 and (row.get("changed") or 0.0) >= 2 * USUAL_SEED_SD:
         wrong = false_positives_of_one_seed(row["n"], USUAL_SEED_SD, row["changed"])
         answer += (
             f" Were the standard deviation between seeds {in_points(USUAL_SEED_SD)}, two methods of equal merit would "
@@ -98,7 +99,7 @@ def _gains_by_seed(s: Subject, wanted: Entry) -> Iterator[tuple[int, float]]:
 def intervals(s: Subject) -> Check:
     question = "Does every score have an interval, and over what?"
     rows = [row for e in s.entries for row in e["scores"] if not in_other_layout(row)]
-    if not rows:
+    if not s.heads:  # shares of missing verdicts and mean lengths are no scores of a model
         return Check("intervals", question, "no", "There is no score.", s.tests())
     bare = [row for row in rows if row["ci_low"] is None]
     of_task = {row["task"]: row for row in rows if row["ci_low"] is not None}

@@ -38,7 +38,9 @@ def compute(s: Subject) -> Check | None:
     brought = (
         f"{gain(row)} points"
         if row["metric"] not in BOUNDS
-        else metric_text(row["metric"], row["value"], True)
+        else "{} ({} to {})".format(
+            *(metric_text(row["metric"], row[name], True) for name in ("value", "ci_low", "ci_high"))
+        )
     )
     test = s.summary["ledger"]["evaluation"]
     answer = (

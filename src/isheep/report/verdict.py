@@ -27,6 +27,8 @@ MOSTLY_SHORT = 0.5
 #: A tuned model that ends fewer of its answers by itself has not learned to stop.
 ENDED = 0.95
 
+#: A p value below this is called a difference.
+LEVEL = 0.05
 DECODING_WORDS = {"greedy": "greedy", "sampled": "sampled at T = 1"}
 Entry = Mapping[str, Any]
 
@@ -49,7 +51,7 @@ def verdict(summary: Entry) -> dict[str, Any]:
     task, decoding = cell
     gains = {e["iteration"]: g for e in summary["iterations"] if (g := gain_of(e, task, decoding))}
     made: dict[str, Any] = {"task": task, "decoding": decoding, "last": max(gains, default=None)}
-    made["best"] = max(gains, key=lambda t: (gains[t]["value"], -t), default=None)
+    made["best"] = max(gains, key=lambda t: (gains[t]["value"], t), default=None)
     status, headline = _tested(summary, made) if gains else _base_only(summary, task, decoding)
     told = {"headline": headline, "outcome": outcome, "details": list(_details(summary, made))}
     return {"status": status, **told, **made}
@@ -117,13 +119,31 @@ def own_layout_score(summary: Entry, task: str, decoding: str) -> dict[str, Any]
 
 
 def sign(cell: Entry) -> int:
-    """1: the interval lies above 0; -1: below; 0: it includes 0."""
+    """1: the interval lies above 0 and p, corrected where it is of the family, is below LEVEL; -1: below 0; 0: neither.
+    Of the two the more cautious decides, as an interval speaks for one change alone."""
+    if (p := decisive_p(cell)) is not None and p >= LEVEL:
+        return 0
     return int(cell["ci_low"] > 0) - int(cell["ci_high"] < 0)
 
 
+def decisive_p(cell: Entry) -> float | None:
+    """Holm's p where the change belongs to the family, else its own."""
+    corrected: float | None = cell.get("p_holm")
+    return cell.get("p") if corrected is None else corrected
+
+
 def _untested(summary: Entry) -> dict[str, str]:
-    if not summary["tests"]:
-        text = "Not known: this run has no test (evaluate.tasks is empty), so nobody can say whether it improved."
+    scores = {(s["task"], s["metric"]) for e in summary["iterations"] for s in e["scores"]}
+    heads = headlines({"task": task, "metric": metric} for task, metric in scores)
+    if scores and not heads:
+        text = "Not known: what was asked has no score, as no verdict could be read."
+    elif scores:
+        text = (
+            f"Not known from grades alone ({', '.join(sorted(heads))}): no test of this run tells right from wrong. "
+            "The changes, with their intervals, stand below."
+        )
+    elif not summary["tests"]:
+        text = "Not known: this run has no test with a result, so nobody can say whether it improved."
     else:
         text = "Not known yet: no model of this run has been tested so far."
     return {"status": "not_tested", "headline": text}
@@ -157,7 +177,7 @@ def _tested(summary: Entry, cell: Entry) -> tuple[str, str]:
     after_words = f"after {last} iteration{'s' * (last > 1)}"
     if not summary["complete"]:
         after_words = f"so far ({last} of {planned} iterations tested)"
-    scores = f"the model {_reaches(after, 'held-out' if decoding in DECODING_WORDS else task, decoding)}"
+    scores = f"the model {_reaches(after, task, decoding)}"
     span = f"95 % interval {points(change['ci_low'])} to {points(change['ci_high'])}"
     base = percent(before["value"])
     size = f"{points(abs(change['value'])).lstrip('+')}\u00a0points"
@@ -170,6 +190,10 @@ def _tested(summary: Entry, cell: Entry) -> tuple[str, str]:
         text = f"{after_words} {scores}, {size} fewer than the base model's {base} ({span})."
         lead, status = "It got worse:", "worse"
     else:
+        if change["ci_low"] > 0 or change["ci_high"] < 0:
+            span += (
+                f", but p {decisive_p(change):.3f}{' by Holm' if change.get('p_holm') is not None else ''}"
+            )
         told = f"a change of {points(change['value'])} points may be chance ({span})"
         text = f"{after_words} {scores}, the base model {base}; {told}."
         lead, status = "No clear difference:", "no_difference"

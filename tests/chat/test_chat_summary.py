@@ -296,3 +296,13 @@ def test_questions_without_a_category_have_no_row_of_their_own() -> None:
     # All alike is not certain.
     first = graded_scores(items)[0]
     assert first.ci_low < 4 < first.ci_high
+
+
+def test_two_turns_of_a_question_are_no_two_questions() -> None:
+    """Both turns always get the same grade: the interval is as wide as that of the first turns alone."""
+    questions = [question(f"q{n}", 2) for n in range(10)]
+    said = {(q.id, t): f"{q.id} {t}" for q in questions for t in (1, 2)}
+    found = {s.metric: s for s in graded_scores(marked(said, lambda a: 1.0 + int(a[1]), questions))}
+    both, one = found["grade"], found["grade/1"]
+    assert (both.ci_low, both.ci_high) == pytest.approx((one.ci_low, one.ci_high))
+    assert both.ci_high - both.ci_low > 3

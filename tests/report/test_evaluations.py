@@ -57,6 +57,22 @@ def test_items_of_one_cluster_count_for_less() -> None:
     assert wide["ci_high"] - wide["ci_low"] > 1.5 * (alone["ci_high"] - alone["ci_low"])
 
 
+def test_changes_within_one_cluster_count_for_less() -> None:
+    """All twenty gains lie in two of eight clusters: as single items a clear gain, as clusters none."""
+
+    def model(hits: int, clustered: bool) -> list[Item]:
+        where = [str(n // 10) if clustered else str(n) for n in range(80)]
+        return [item(str(n), float(n < hits), cluster=where[n]) for n in range(80)]
+
+    (alone,) = gain_rows(model(20, False), model(0, False))
+    (grouped,) = gain_rows(model(20, True), model(0, True))
+    assert grouped["value"] == alone["value"] == 0.25
+    assert (alone["clusters"], grouped["clusters"]) == (80, 8)
+    assert alone["p"] < 0.001
+    assert grouped["p"] > 0.05
+    assert grouped["ci_high"] - grouped["ci_low"] > 2 * (alone["ci_high"] - alone["ci_low"])
+
+
 def test_grades_are_no_shares() -> None:
     (row,) = score_rows([item(str(n), v, metric="grade") for n, v in enumerate([10.0, 10.0, 9.0])])
     assert 1 <= row["ci_low"] < row["value"] < row["ci_high"] <= 10

@@ -24,7 +24,7 @@ from isheep.evaluation import settings_of
 from isheep.files import shipped
 from isheep.recipe import Recipe
 from isheep.records import Item, Judgment, Reply
-from isheep.report import rigor_row
+from isheep.report import rigor_power, rigor_row
 from isheep.report.figures import Figure
 from isheep.report.markup import Html, el, join
 from isheep.report.origin import recipe_yaml
@@ -36,7 +36,7 @@ from isheep.report.siblings import Sibling
 from isheep.report.summary import summarize
 from isheep.report.views import table_view
 from isheep.runs import Run, register
-from isheep.stats import minimum_detectable_effect, power_report
+from isheep.stats import mcnemar, minimum_detectable_effect, power_report
 from isheep.store import Store
 from isheep.sweep import load_sweep, run_sweep
 from made_runs import Maker
@@ -657,3 +657,10 @@ def test_every_question_stands_in_the_documentation(fake_run: Run, told: Summary
         assert f"| {row['question']} |" in text
     for area in AREAS:
         assert f"## {area}\n" in text
+
+
+@pytest.mark.parametrize(("prompts", "seen"), [(2, False), (5, False), (6, True), (500, True)])
+def test_so_few_prompts_that_the_exact_test_cannot_reject_see_nothing(prompts: int, seen: bool) -> None:
+    row = {"task": "t", "metric": "acc", "n": prompts, "clusters": prompts, "changed": 1.0}
+    assert (rigor_power._power(row, 1.0) > 0) is seen
+    assert (mcnemar([True] * prompts, [False] * prompts) < 0.05) is seen

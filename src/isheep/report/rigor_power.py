@@ -18,6 +18,8 @@ from isheep.stats import Z95, needed_prompts, paired_power
 FIVE = 0.05
 #: The chance to see a change that counts as being able to, as `isheep power` has it.
 POWER = 0.8
+#: With fewer prompts McNemar's exact test never comes below 5 %: five that all change one way have p 2 / 2^5 = 0.0625.
+LEAST_PROMPTS = 6
 
 
 def power(s: Subject) -> Check | None:
@@ -80,7 +82,8 @@ def _power(row: Entry, change: float) -> float:
     """The chance to see a change on these prompts with as many changing as did, or as many as it takes. Right or wrong
     by McNemar's test, anything else by the normal distribution with the standard error behind the row's interval."""
     if row.get("changed") is not None:
-        return paired_power(change, max(2, row.get("clusters", row["n"])), max(row["changed"], change))
+        prompts = row.get("clusters", row["n"])
+        return paired_power(change, prompts, max(row["changed"], change)) if prompts >= LEAST_PROMPTS else 0.0
     normal, error = NormalDist(), (row["ci_high"] - row["ci_low"]) / (2 * Z95)
     if not math.isfinite(error):
         return 0.0

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trial": {"stats"},
     "chat": {"text", "records", "errors", "stats"},
     "store": {"records", "errors"},
-    "backends": {"records", "errors", "text", "files", "benchmarks", "sandbox"},
+    "backends": {"records", "errors", "text", "files", "child", "benchmarks", "sandbox"},
     "lamb": {"text"},
     "stages": {
         "text",
@@ -57,9 +57,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "making": {"steps", "recipe", "stages", "store", "backends", "files"},
     "plan_evaluation": {"making", "steps", "stages", "chat"},
     "plan": {"plan_evaluation", "making", "steps", "recipe", "stages", "errors"},
-    "estimate": {"plan", "recipe", "stages", "benchmarks", "chat", "files"},
+    "estimate": {"plan", "recipe", "stages", "store", "benchmarks", "chat", "files"},
     "step": {"plan", "stages", "store", "backends", "records", "errors"},
-    "worker": {"step", "plan", "store", "backends", "errors"},
+    "worker": {"step", "plan", "store", "backends", "child", "errors"},
     "runs": {"plan", "recipe", "store", "records", "errors"},
     "report": {
         "runs",
@@ -110,6 +110,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "view": {"step"},
     "view_eval": {"view", "report", "stats"},
     "view_sweep": {"view", "sweep", "compare", "estimate", "recipe_text", "report", "store"},
+    "child": set(),
     "doctor": {"sandbox"},
     "cli_sweep": {"errors", "sweep", "compare", "runs", "view", "view_sweep"},
     "cli_eval": {"errors", "evaluation", "report", "stats", "view", "view_eval", "cli_sweep"},

@@ -106,27 +106,12 @@ def plan(
 ) -> None:
     """Show what would run: each step, its key, whether the store has it, and roughly how many tokens and bytes."""
     from isheep import Store, make_plan
-    from isheep.estimate import estimate
+    from isheep.estimate import plan_rows
     from isheep.runs import default_name
     from isheep.view import count, plan_table, size
 
     made = make_plan(_load(recipe, overrides, seed))
-    guessed, where = estimate(made), Store(store)
-    rows: list[dict[str, Any]] = []
-    for step in made.steps:
-        begun = where.journalled(step.stage, step.key)
-        state = "done" if where.find(step.stage, step.key) else f"{begun} records" if begun else "to do"
-        g = guessed[step.name]
-        rows.append(
-            {
-                "step": step.name,
-                "key": step.key,
-                "state": state,
-                "read": g.read,
-                "written": g.written,
-                "bytes": g.bytes,
-            }
-        )
+    rows = plan_rows(made, Store(store))
     todo = [row for row in rows if row["state"] != "done"]
     totals = {what: sum(row[what] for row in todo) for what in ("read", "written", "bytes")}
     if json_:

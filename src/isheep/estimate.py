@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from isheep.benchmarks import BENCHMARKS
 from isheep.chat.questions import read_questions
@@ -31,6 +32,7 @@ from isheep.stages.responses import ResponsesSettings
 from isheep.stages.seeds import SeedsSettings
 from isheep.stages.train import TrainSettings
 from isheep.stages.vectors import VectorsSettings
+from isheep.store import Store
 
 #: Tokens of one task in a list, and of one request (the 175 shipped seed tasks: about 30 words with their input).
 TASK_TOKENS = 40
@@ -71,6 +73,17 @@ class Estimate:
     read: int = 0
     written: int = 0
     bytes: int = 0
+
+
+def plan_rows(plan: Plan, store: Store) -> list[dict[str, Any]]:
+    """A row per step: its key, how far the store has it ("done", "7 records", "to do"), and its estimate."""
+    guessed = estimate(plan)
+    rows = []
+    for step in plan.steps:
+        begun = store.journalled(step.stage, step.key)
+        state = "done" if store.find(step.stage, step.key) else f"{begun} records" if begun else "to do"
+        rows.append({"step": step.name, "key": step.key, "state": state, **asdict(guessed[step.name])})
+    return rows
 
 
 def estimate(plan: Plan) -> dict[str, Estimate]:

@@ -10,7 +10,6 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +40,6 @@ _KEPT = ("name", "seed", "iterations", "model", "backend", "evaluate", "benchmar
 _SECTION = {"ifeval": "ifeval.file", "alpaca_eval": "chat.pairwise", "mt_bench": "chat.graded"}
 
 
-@dataclass(slots=True)
-class Asked:
-    """What task names came to: settings by path, lists still open."""
-
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, path: str, value: str) -> None:
-        self.settings.setdefault(path, []).append(value)
-
-
 def settings_of(
     tasks: Sequence[str], data_dir: Path | None = None, limit: int | None = None
 ) -> dict[str, Any]:
@@ -63,15 +52,15 @@ def settings_of(
         raise RecipeError(
             "--tasks names no task", f"name some, such as ifeval, or groups: {', '.join(GROUPS)}"
         )
-    asked, problems = Asked(), []
+    found: dict[str, Any] = {}
+    problems: list[RecipeError] = []
     for name in dict.fromkeys(one for task in tasks for one in GROUPS.get(task, (task,))):
         try:
             path, value = _place(name, data_dir)
         except RecipeError as error:
             problems.append(error)
             continue
-        asked.add(path, value)
-    found = asked.settings
+        found.setdefault(path, []).append(value)
     if "benchmarks.tasks" in found and data_dir is not None:
         try:
             find_data(found["benchmarks.tasks"], data_dir, None)
@@ -106,9 +95,9 @@ def _place(name: str, data_dir: Path | None) -> tuple[str, str]:
         raise RecipeError(
             f"{name}: {offer}", f"known tasks and groups: {', '.join(known)}; or a path to a file"
         )
-    if (found.suffix == ".jsonl" and name not in ("lamb",)) or found.suffix == ".json":
-        return _section_of(found), str(found)
-    return "evaluate.tasks", name
+    if name in shipped(TEST_FILE.folder, TEST_FILE.suffix) or found.is_dir():
+        return "evaluate.tasks", name
+    return _section_of(found), str(found)
 
 
 def _data_file(name: str, data_dir: Path | None) -> Path:

@@ -29,7 +29,6 @@ class Evaluations:
         self.recipe = maker.recipe
         #: Question file -> the base model's replies to it, where they are the baseline.
         self._baselines: dict[str, Step] = {}
-        self._exam: Step | None = None
         #: The base model's answers to the exam.
         self._first: Step | None = None
 

@@ -10,14 +10,13 @@ import contextlib
 import json
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import traceback
 from dataclasses import asdict
-from pathlib import Path
 
 from isheep.backends.base import Runtime
+from isheep.child import ended, python
 from isheep.errors import BackendError, IsheepError
 from isheep.plan import Step
 from isheep.step import Event, Listener, do_step, fetch
@@ -47,7 +46,7 @@ def do_step_apart(step: Step, store: Store, runtime: Runtime, tell: Listener) ->
         errors = log.open("ab")
     with errors:
         child = subprocess.Popen(
-            [sys.executable, *_safe_path(), "-m", "isheep.worker"],
+            python("isheep.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -59,23 +58,10 @@ def do_step_apart(step: Step, store: Store, runtime: Runtime, tell: Listener) ->
     if child.returncode != 0:
         words = "".join(log.read_text(encoding="utf-8", errors="replace").splitlines(True)[-LOG_LINES:])
         raise BackendError(
-            f"the step {step.name} {_end(child.returncode)}:\n{words.rstrip()}",
+            f"the step {step.name} {ended(child.returncode)}:\n{words.rstrip()}",
             f"the whole log: {log}. Run the same command again to go on from where it stopped",
         )
     return fetch(store, step.ref)
-
-
-def _safe_path() -> list[str]:
-    """`-m` puts the working directory first on the path; the child gets it only where this process has it too."""
-    return [] if {"", str(Path.cwd())} & set(sys.path) else ["-P"]
-
-
-def _end(code: int) -> str:
-    if code == -signal.SIGKILL:
-        return (
-            "was killed (signal 9, as the system does when memory runs out: try a lower runtime.batch_size)"
-        )
-    return f"was killed (signal {-code})" if code < 0 else f"ended with code {code}"
 
 
 def _converse(child: subprocess.Popen[bytes], message: bytes, tell: Listener) -> IsheepError | None:

@@ -11,9 +11,7 @@ import json
 import os
 import pickle
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -26,6 +24,7 @@ from isheep.backends.base import ModelSpec, Progress, Runtime
 from isheep.backends.lm_eval_child import MARK, Request
 from isheep.backends.outside import Examination
 from isheep.benchmarks import find_data, refuse_code
+from isheep.child import ended, python
 from isheep.errors import BackendError, IsheepError
 from isheep.records import RECORD_TYPES, Item, Question, Reply, from_dict
 
@@ -101,7 +100,7 @@ class LmEvalExaminer:
         failure: IsheepError | None = None
         with log.open("ab") as errors:
             child = subprocess.Popen(
-                [sys.executable, *_safe_path(), "-m", "isheep.backends.lm_eval_child"],
+                python("isheep.backends.lm_eval_child"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -131,7 +130,7 @@ class LmEvalExaminer:
         if child.returncode != 0:
             words = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
             raise BackendError(
-                f"the examiner's process {_end(child.returncode)}:\n" + "\n".join(words),
+                f"the examiner's process {ended(child.returncode)}:\n" + "\n".join(words),
                 f"the whole log: {log}. Run the same command again to go on from the last batch",
             )
 
@@ -158,14 +157,3 @@ def _environment(offline: bool) -> dict[str, str]:
     if offline:  # without it every look-up of a data set retries for 20 seconds
         settings |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     return settings
-
-
-def _safe_path() -> list[str]:
-    """`-m` puts the working directory first on the path; the child gets it only where this process has it too."""
-    return [] if {"", str(Path.cwd())} & set(sys.path) else ["-P"]
-
-
-def _end(code: int) -> str:
-    if code == -signal.SIGKILL:
-        return "was killed (signal 9, as the system does when memory runs out: try a lower batch size)"
-    return f"was killed (signal {-code})" if code < 0 else f"ended with code {code}"

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from isheep.records import Decision, Pair
+from isheep.records import Decision
+from isheep.report.samples import pair_record
 from isheep.report.summary import pairs_of, truth_of
 from isheep.runs import Run
 
@@ -46,7 +47,8 @@ def cases(run: Run, t: int, k: int = 3) -> list[dict[str, Any]]:
 
     def shown(d: Decision) -> dict[str, Any]:
         pair = pairs[d.id]
-        return _record(pair, d, truth(pair.instruction, pair.input, pair.response) if truth else None)
+        right = truth(pair.instruction, pair.input, pair.response) if truth else None
+        return {**pair_record(pair, d, right), "kept": d.kept}
 
     lines = {scale: high_from([_score(d, scale) for d in decisions]) for scale in SCALES}
     made = []
@@ -103,20 +105,3 @@ def nearest(
     return sorted(
         inside, key=lambda d: (distance(d), hashlib.sha256(d.id.encode("utf-8", "surrogatepass")).digest())
     )
-
-
-def _record(pair: Pair, decision: Decision, right: bool | None) -> dict[str, Any]:
-    return {
-        "id": pair.id,
-        "instruction": pair.instruction,
-        "input": pair.input,
-        "response": pair.response,
-        "history": list(pair.history),
-        "kept": decision.kept,
-        "reason": decision.reason,
-        "quality": decision.quality,
-        "following": decision.following,
-        "ended": pair.ended,
-        "words": len(pair.response.split()),
-        "right": right,
-    }

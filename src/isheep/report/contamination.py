@@ -34,8 +34,8 @@ def contamination(run: Run) -> dict[str, Any] | None:
     if not looked:
         return None
     asked = [a for s in run.due if s.stage == "questions" and (a := run.artifact(s)) is not None]
-    questions = [question for artifact in asked for question in artifact.read(Question)]
-    task_of = {question.id: question.task for question in questions}
+    known = {question.id: question for artifact in asked for question in artifact.read(Question)}
+    questions = list(known.values())  # several evaluations may have asked the same
     leaks: dict[int, list[Leak]] = {}
     checked: dict[int, Counter[str]] = {}
     for step, artifact in looked:
@@ -56,7 +56,7 @@ def contamination(run: Run) -> dict[str, Any] | None:
                 "flagged": {
                     where: len({leak.source for leak in found if leak.where == where}) for where in WHERE
                 },
-                "tasks": dict(Counter(task_of.get(q, "") for q in {leak.question for leak in found})),
+                "tasks": dict(Counter(known[q].task for q in {leak.question for leak in found} if q in known)),
             }
             for t, found in sorted(leaks.items())
         ],

@@ -34,7 +34,7 @@ def sample_records(run: Run, iteration: int, n: int) -> dict[str, list[dict[str,
             for d in draw((d for d in decisions if d.kept is kept), n):
                 pair = pairs[d.id]
                 right = truth(pair.instruction, pair.input, pair.response) if truth else None
-                made[group].append(_decided(pair, d, right))
+                made[group].append(pair_record(pair, d, right))
     return made
 
 
@@ -47,7 +47,8 @@ def _refused(task: Instruction) -> dict[str, Any]:
     return {"id": task.id, "instruction": task.instruction, "input": task.input, "reason": task.reason}
 
 
-def _decided(pair: Pair, decision: Decision, right: bool | None) -> dict[str, Any]:
+def pair_record(pair: Pair, decision: Decision, right: bool | None) -> dict[str, Any]:
+    """A pair and its fate, as the page shows it."""
     return {
         "id": pair.id,
         "instruction": pair.instruction,

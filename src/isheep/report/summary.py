@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from isheep.records import Decision, Instruction, ModelRef, Pair, Preference, R, Score, Verdict
+from isheep.records import Decision, Instruction, ModelRef, Pair, Preference, R, Verdict
 from isheep.report.answers import lengths, turns
 from isheep.report.contamination import contamination
 from isheep.report.health import judge_health, probed, result, reviewed
@@ -158,18 +158,6 @@ def truth_of(name: str) -> Truth | None:
 
         return check
     return None
-
-
-def best_layouts(scores: Iterable[Score]) -> dict[tuple[str, str], str]:
-    """(task, decoding) -> the layout with the highest accuracy. Choosing it on the test itself favours the base model,
-    which is the safe side for a claim of improvement."""
-    best: dict[tuple[str, str], tuple[float, str]] = {}
-    for s in scores:
-        if s.metric == "accuracy":
-            here = best.get((s.task, s.decoding))
-            if here is None or s.value > here[0]:
-                best[s.task, s.decoding] = (s.value, s.layout)
-    return {cell: layout for cell, (_, layout) in best.items()}
 
 
 def _dropped(**stages: Sequence[Instruction] | Sequence[Decision] | Sequence[Preference]) -> dict[str, int]:

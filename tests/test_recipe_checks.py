@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from evaluated import write_evaluations
-from isheep.backends import ENGINES, Entry
 from isheep.errors import RecipeError
 from isheep.recipe import load_recipe
 from toy import toy, toy_recipe, write_lines
@@ -20,14 +19,6 @@ def found(source: dict[str, Any], *overrides: str) -> list[str]:
     with pytest.raises(RecipeError) as caught:
         load_recipe(source, overrides)
     return [line.strip() for line in caught.value.message.split("\n")[1:]]
-
-
-@pytest.fixture
-def unable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine `mute` that only writes, next to those there are."""
-    entries = {**ENGINES, "mute": Entry("nowhere", "Mute", can=frozenset())}
-    for module in ("isheep.backends", "isheep.recipe_checks", "isheep.recipe_sections"):
-        monkeypatch.setattr(f"{module}.ENGINES", entries)
 
 
 NO_SCORES = "assessment.level=none"
@@ -135,35 +126,6 @@ def test_the_ways_out_are_possible(tmp_path: Path, overrides: list[str]) -> None
     toy(tmp_path, *overrides)
 
 
-@pytest.mark.usefixtures("unable")
-@pytest.mark.parametrize(
-    ("override", "setting", "lacks"),
-    [
-        (
-            "assessment.reading=expected",
-            "assessment.reading",
-            "gives no probabilities to expect a score from",
-        ),
-        ("filter.ppl={}", "filter.ppl", "gives no likelihoods; engines that do: hf, fake"),
-        ("filter.density={}", "filter.density", "gives no hidden states; engines that do: hf, fake"),
-    ],
-)
-def test_what_an_engine_cannot_do_is_known_before_it_is_loaded(
-    tmp_path: Path, override: str, setting: str, lacks: str
-) -> None:
-    able, mute = toy_recipe(tmp_path), ["backend.engine=mute", "assessment.reading=sampled"]
-    load_recipe(able, [override])
-    load_recipe(able, mute)
-    (sentence,) = found(able, *mute, override)
-    assert sentence.startswith(f"{setting}: the engine 'mute' {lacks}")
-
-
-@pytest.mark.usefixtures("unable")
-def test_a_score_nobody_asks_for_needs_no_probabilities(tmp_path: Path) -> None:
-    toy(tmp_path, "backend.engine=mute", NO_SCORES, "filter.by=random")
-
-
-@pytest.mark.usefixtures("unable")
 def test_all_contradictions_are_reported_at_once(tmp_path: Path) -> None:
     recipe = toy_recipe(tmp_path)
     recipe["filter"] |= {
@@ -173,7 +135,7 @@ def test_all_contradictions_are_reported_at_once(tmp_path: Path) -> None:
         "density": {"choose": "perplexity"},
     }
     recipe |= {
-        "backend": {"engine": "mute", "trainer": "fake"},
+        "backend": {"engine": "fake", "trainer": "fake"},
         "assessment": {"level": "none"},
         "preferences": {"samples": 1},
         "responses": {"temperature": 0, "samples": 2},
@@ -191,8 +153,6 @@ def test_all_contradictions_are_reported_at_once(tmp_path: Path) -> None:
         "responses.samples",
         "preferences.samples",
         "preferences.samples",
-        "filter.density.choose",
-        "filter.density",
         "followups.turns",
         "review.on",
         "review.decoding",

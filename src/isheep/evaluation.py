@@ -18,6 +18,7 @@ from isheep.errors import RecipeError, StoreError
 from isheep.files import is_folder, locate, shipped
 from isheep.making import Made, Maker
 from isheep.plan_evaluation import Evaluations
+from isheep.preflight import preflight
 from isheep.recipe import TEST_FILE, Loaded, load_recipe
 from isheep.report import write_report
 from isheep.runs import Later, Run, RunStep, add_later, open_run
@@ -206,7 +207,9 @@ def _evaluate_run(run: Run, settings: Mapping[str, Any], overrides: Sequence[str
     loaded = load_recipe(_plain(run), [*_overrides(settings), *overrides], beside=run.folder)
     _refuse_other_tests(run, loaded)
     runtime = runtime_of(loaded.recipe.runtime, run.store)
-    for step, after in _planned(run, loaded):
+    planned = list(_planned(run, loaded))
+    preflight([step for step, _ in planned], run.store, runtime)
+    for step, after in planned:
         do(step, run.store, runtime, loaded.recipe.runtime, tell)
         added = RunStep(step.name, step.stage, step.iteration, step.key)
         run = add_later(run, [Later(added, after)])

@@ -7,10 +7,12 @@ plan_evaluation.py).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from isheep.backends.base import ModelSpec
+from isheep.backends import ENGINES
+from isheep.backends.base import ModelSpec, ServerSpec
 from isheep.backends.outside import JudgeSpec
 from isheep.files import is_folder, model_path
 from isheep.recipe import Loaded
@@ -53,12 +55,19 @@ class Maker:
             dtype=model.dtype,
             trust_remote_code=model.trust_remote_code,
             name=base,
+            load_in=model.load_in or "",
+            context=model.context,
         )
-        return spec, {
-            "base": file_digest(local) if local else base,
-            "revision": revision,
-            "dtype": model.dtype,
+        key = {"base": file_digest(local) if local else base, "revision": revision, "dtype": model.dtype}
+        # What is not asked for stands in no key, so older keys stay what they are.
+        return spec, key | {
+            name: value for name in ("load_in", "context") if (value := getattr(model, name)) is not None
         }
+
+    def _served(self) -> tuple[ModelSpec, dict[str, Any]]:
+        """The base model behind a server, and what of the server changes a result."""
+        server = ServerSpec(**self.recipe.server.model_dump())
+        return replace(self.spec, server=server), {"server": {"model": server.model, "api": server.api}}
 
     def step(
         self,
@@ -87,9 +96,13 @@ class Maker:
             "inputs": {role: [ref.key for ref in steps] for role, steps in refs.items()},
         }
         loads = bool(stage.needs) and stage.needs != "judge"
+        spec = self.spec
         if loads:
             adapter_key = adapter.key if adapter else None
             identity["model"] = {**self.model_key, "backend": backend, "adapter": adapter_key}
+            if backend == "openai":
+                spec, served = self._served()
+                identity["model"] |= served
             if stage.lays_out:
                 identity["model"]["layout"] = self.recipe.model.layout
         judge = self._judge(settings.model_dump(), identity) if stage.needs == "judge" else None
@@ -101,7 +114,7 @@ class Maker:
             settings,
             refs,
             files,
-            self.spec if loads else None,
+            spec if loads else None,
             adapter.ref if adapter and loads else None,
             self.recipe.model.layout,
             backend,
@@ -114,28 +127,33 @@ class Maker:
     def _judge(self, settings: Mapping[str, Any], identity: dict[str, Any]) -> JudgeSpec:
         """Whom to ask. A judge that is a model on this machine is identified like the base model."""
         spec = None
+        # A server's model is the base; another model is loaded here.
+        engine = "hf" if self.recipe.backend.engine == "openai" else self.recipe.backend.engine
         if settings["kind"] == "engine":
             own = settings["model"] == "base"
             base, revision = (
                 (self.recipe.model.base, self.recipe.model.revision) if own else (settings["model"], None)
             )
             spec, identity["judge"] = self._model(base, revision)
-            identity["judge"] |= {"backend": self.recipe.backend.engine}
+            identity["judge"] |= {"backend": engine}
         if Path(settings["script"]).is_file():
             identity["settings"]["script"] = file_digest(Path(settings["script"]))
         asked = self.recipe.judge
-        return JudgeSpec(
-            settings["model"], asked.url, asked.key_env, spec, self.recipe.backend.engine, settings["script"]
-        )
+        return JudgeSpec(settings["model"], asked.url, asked.key_env, spec, engine, settings["script"])
 
     def _backend(self, needs: str, settings: Settings) -> str:
         """Which library does a stage's heavy work."""
         chosen = self.recipe.backend
         if needs == "judge":
             return str(getattr(settings, "kind", ""))
+        if needs == "hidden" and "hidden" not in ENGINES[chosen.engine].can:
+            return "hf"
         examiner = EXAMINER_OF.get(chosen.engine, "lm_eval") if chosen.examiner == "auto" else chosen.examiner
-        return {"engine": chosen.engine, "train": chosen.trainer, "examiner": examiner}.get(needs, "")
+        engine = chosen.engine
+        return {"engine": engine, "hidden": engine, "train": chosen.trainer, "examiner": examiner}.get(
+            needs, ""
+        )
 
 
-#: Engine -> who examines with it.
-EXAMINER_OF = {"hf": "lm_eval", "fake": "fake"}
+#: Engine -> who examines with it; for any other the files of the base are loaded by transformers.
+EXAMINER_OF = {"fake": "fake", "vllm": "lm_eval_vllm"}

@@ -26,6 +26,7 @@ from isheep.recipe_sections import (
     ModelSettings,
     ReportSettings,
     RuntimeSettings,
+    ServerSection,
 )
 from isheep.stages.assessment import AssessmentSettings
 from isheep.stages.benchmarks import BenchmarksSettings
@@ -75,6 +76,8 @@ class Recipe(Settings):
     """The base model and its layout."""
     backend: BackendSettings = BackendSettings()
     """Which libraries do the heavy work."""
+    server: ServerSection = ServerSection()
+    """Where the model is served, for the engine `openai`."""
     seeds: SeedsSettings = SeedsSettings()
     """The seed tasks."""
     instructions: InstructionsSettings = InstructionsSettings()

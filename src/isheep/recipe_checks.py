@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isheep.backends import ENGINES
 from isheep.benchmarks import BENCHMARKS
 from isheep.chat.questions import task_name
 
@@ -22,7 +21,6 @@ def impossible(recipe: Recipe) -> list[str]:
     return [
         *_scores(recipe),
         *_counts(recipe),
-        *_abilities(recipe),
         *_turns(recipe),
         *_review(recipe),
         *_names(recipe),
@@ -73,23 +71,6 @@ def _counts(recipe: Recipe) -> Iterator[str]:
         yield "preferences.samples: one answer cannot be best and worst; draw 2 or more"
     if recipe.preferences.samples and recipe.responses.temperature == 0:
         yield "preferences.samples: at responses.temperature 0 all answers are the same; raise it"
-
-
-def _abilities(recipe: Recipe) -> Iterator[str]:
-    """What the chosen engine cannot do."""
-    engine = recipe.backend.engine
-    can = ENGINES[engine].can
-    able = ", ".join(name for name, entry in ENGINES.items() if "read" in entry.can)
-    if "score" not in can and recipe.assessment.level != "none" and recipe.assessment.reading == "expected":
-        yield (
-            f"assessment.reading: the engine {engine!r} gives no probabilities to expect a score from; "
-            "set it to 'sampled'"
-        )
-    if "read" not in can and recipe.filter.needs_likelihood:
-        name = "ppl" if recipe.filter.ppl else "density.choose"
-        yield f"filter.{name}: the engine {engine!r} gives no likelihoods; engines that do: {able}"
-    if "read" not in can and recipe.filter.density:
-        yield f"filter.density: the engine {engine!r} gives no hidden states; engines that do: {able}"
 
 
 def _turns(recipe: Recipe) -> Iterator[str]:

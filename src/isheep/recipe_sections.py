@@ -21,13 +21,19 @@ class ModelSettings(Settings):
     layout: Literal["auto", "chat", "chatml", "plain", "question", "qa", "user"] = "auto"
     """How a request and its answer are written down, in every stage. `chat`: the tokenizer's own template. `chatml`:
     the paper's. `auto`: `chat` where the tokenizer has a template whose tokens the model knows, else `question`."""
+    load_in: Literal["8bit", "4bit"] | None = None
+    """Load the base's weights in fewer bits by bitsandbytes (`pip install 'isheep[quant]'`): `8bit` (LLM.int8) or
+    `4bit` (NF4, with LoRA on top as in QLoRA). A model so loaded is another model: part of every key."""
+    context: int | None = Field(None, ge=16)
+    """Tokens a prompt and its answer may have together; null: what the model can hold. Fewer save memory in vLLM."""
     trust_remote_code: bool = False
     """Run Python code that comes with the model. Off: code from a model repository is never run."""
 
 
 class BackendSettings(Settings):
     engine: str = "hf"
-    """Who writes and scores: `hf` (transformers), `fake` (no model; to try a recipe's shape)."""
+    """Who writes and scores: `hf` (transformers), `vllm` (on NVIDIA GPUs), `openai` (a server that speaks the OpenAI
+    API, see `server`), `fake` (no model; to try a recipe's shape). Hidden states, where one shows none: `hf`."""
     trainer: str = "trl"
     """Who trains: `trl` (TRL and PEFT), `fake`."""
     examiner: str = "auto"
@@ -48,6 +54,24 @@ class BackendSettings(Settings):
     @classmethod
     def _known_trainer(cls, name: str) -> str:
         return known_names((name,), TRAINERS)[0]
+
+
+class ServerSection(Settings):
+    """For `backend.engine: openai`. The base model's files (`model.base`) are still what is trained."""
+
+    url: str = "http://localhost:8000/v1"
+    """The base address of its API; never part of a key."""
+    key_env: str = ""
+    """The environment variable that holds the server's key; empty: it needs none. The key is never written anywhere."""
+    model: str = ""
+    """The base model's name on the server; empty: the only one it lists."""
+    api: Literal["completions", "chat"] = "completions"
+    """`completions` continues raw text, as a base model needs; `chat` sends messages, and the server lays them out."""
+    adapters: Literal["none", "vllm"] = "none"
+    """How the server gets the trained adapters: `none` (then only the base can be asked), or `vllm` (loaded at run
+    time; the server must see the store's folder and run with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1)."""
+    timeout: float = Field(600.0, gt=0)
+    """Seconds without a word from the server before a request is asked again; never part of a key."""
 
 
 class ChatSection(Settings):
@@ -109,7 +133,21 @@ class RuntimeSettings(Settings):
     threads: int | None = Field(None, ge=1)
     """CPU threads; null leaves it to torch."""
     concurrency: int = Field(8, ge=1)
-    """Questions a judge on a server is asked at once."""
+    """Questions a server is asked at once."""
+    workers: int = Field(1, ge=1)
+    """Engines that work at once, each in a worker of Ray (`pip install 'isheep[ray]'`), one GPU or more each."""
+    ray: str = ""
+    """Address of a Ray cluster (`auto`, `ray://HOST:10001`); empty: Ray is started on this machine."""
+    tensor_parallel: int = Field(1, ge=1)
+    """GPUs that one vLLM engine is spread over."""
+    gpu_memory: float = Field(0.9, gt=0, le=1)
+    """Share of each GPU's memory that vLLM takes."""
+    device_map: bool = False
+    """Spread one transformers model over all GPUs, layer by layer, when it does not fit on one."""
+    launch: str = ""
+    """What starts the processes of a training on several GPUs or machines: a shipped accelerate config (`ddp_4`,
+    `fsdp2_8`, ...; docs/scale.md) or a command (`torchrun --nproc-per-node 4`). Their number divides
+    `train.accumulation`, so it changes speed alone. Empty: one process."""
     allow_code_execution: bool = False
     """Run code that the model wrote, for the code benchmarks: in a subprocess with limits and no network. Read
     docs/sandbox.md first. Never part of a key."""

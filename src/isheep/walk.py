@@ -8,6 +8,7 @@ from pathlib import Path
 
 from isheep.backends.base import Runtime
 from isheep.plan import Plan, Step, make_plan
+from isheep.preflight import preflight
 from isheep.recipe import Loaded
 from isheep.recipe_sections import RuntimeSettings
 from isheep.report import write_report
@@ -35,6 +36,7 @@ def run(
     plan = make_plan(recipe, match)
     made = register(plan, store, name)
     runtime = runtime_of(recipe.recipe.runtime, store)
+    preflight(plan.steps, store, runtime)
     try:
         for step in plan.steps:
             artifact = do(step, store, runtime, recipe.recipe.runtime, tell)
@@ -64,6 +66,12 @@ def runtime_of(settings: RuntimeSettings, store: Store) -> Runtime:
         settings.threads,
         cache=store.root / "cache",
         concurrency=settings.concurrency,
+        workers=settings.workers,
+        ray=settings.ray,
+        tensor_parallel=settings.tensor_parallel,
+        gpu_memory=settings.gpu_memory,
+        device_map=settings.device_map,
+        launch=settings.launch,
         allow_code_execution=settings.allow_code_execution,
     )
 

@@ -87,7 +87,7 @@ def test_plan_sorts_by_length_then_id() -> None:
 def test_plan_keeps_prompts_that_begin_alike_together() -> None:
     one, two = list(range(20)), list(range(50, 70))
     rows = [[*one, 1, 2], [*two, 1], [*one, 1], [*two, 1, 2], [9]]
-    assert plan(rows, list("abcde"), 2) == [[4, 2], [0, 1], [3]]
+    assert plan(rows, list("abcde"), 2) == [[4, 2], [1, 0], [3]]
     assert plan(rows, list("abcde"), 3) == [[4, 1, 2], [0, 3]], "too few to fill a batch: by length alone"
 
 

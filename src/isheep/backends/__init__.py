@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import cast
 
 from isheep.backends.base import Engine, ModelSpec, Runtime, Trainer
@@ -22,6 +23,7 @@ __all__ = [
     "JUDGES",
     "TRAINERS",
     "Entry",
+    "obstacles",
     "open_engine",
     "open_examiner",
     "open_judge",
@@ -37,15 +39,18 @@ class Entry:
     factory: str
     #: Empty when the package's own dependencies are enough.
     extra: str = ""
-    #: What an engine can do besides writing: "score" (probabilities), "read" (likelihoods and vectors). What a recipe
-    #: asks beyond that is refused before the run.
-    can: frozenset[str] = frozenset({"score", "read"})
+    #: "hidden": an engine that shows hidden states, besides writing, scoring and reading likelihoods.
+    can: frozenset[str] = frozenset()
+    #: A function of the module that tells, before a run, what of it will fail: see `obstacles`.
+    check: str = ""
 
 
 #: Backends that write and score.
 ENGINES: Mapping[str, Entry] = {
-    "hf": Entry("isheep.backends.hf", "HFEngine"),
-    "fake": Entry("isheep.backends.fake", "FakeEngine"),
+    "hf": Entry("isheep.backends.hf", "HFEngine", can=frozenset({"hidden"})),
+    "vllm": Entry("isheep.backends.vllm", "VllmEngine", "vllm", check="obstacles"),
+    "openai": Entry("isheep.backends.openai", "OpenAIEngine", check="obstacles"),
+    "fake": Entry("isheep.backends.fake", "FakeEngine", can=frozenset({"hidden"})),
 }
 
 #: Backends that fine-tune.
@@ -70,14 +75,49 @@ JUDGES: Mapping[str, Entry] = {
 }
 
 
+#: Engines of one kind side by side, and a trainer in processes of its own: they stand before the kinds above.
+_WORKERS = Entry("isheep.backends.ray", "RayEngine", "ray", check="obstacles")
+_LAUNCHED = Entry("isheep.backends.trl_launch", "LaunchedTrainer", check="obstacles")
+
+
 def open_engine(kind: str, model: ModelSpec, runtime: Runtime | None = None) -> Engine:
-    """A generator and scorer in one loaded model."""
+    """A generator and scorer in one loaded model, or in several side by side where `runtime.workers` says so."""
+    if kind in ENGINES and kind != "openai" and runtime and runtime.workers > 1:
+        return cast(Engine, _open("engine", {kind: _WORKERS}, kind, model, runtime, engine=kind))
     return cast(Engine, _open("engine", ENGINES, kind, model, runtime))
 
 
 def open_trainer(kind: str, model: ModelSpec, runtime: Runtime | None = None) -> Trainer:
     """A trainer that starts from `model` (its adapter too, when it names one)."""
+    if kind == "trl" and runtime and runtime.launch:
+        return cast(Trainer, _open("trainer", {kind: _LAUNCHED}, kind, model, runtime))
     return cast(Trainer, _open("trainer", TRAINERS, kind, model, runtime))
+
+
+def obstacles(what: str, kind: str, model: ModelSpec, runtime: Runtime, needs: Collection[str]) -> list[str]:
+    """What stands in the way of a run, in sentences, as far as it can be known before any work.
+
+    `what`: "engine", "trainer" or "examiner". `needs`: what its steps will ask for: "generate", "score", "likelihood",
+    "hidden", "adapter" (a model with an adapter), "train". Imports the kind's module; loads no model.
+    """
+    entries = {"engine": ENGINES, "trainer": TRAINERS, "examiner": EXAMINERS}[what]
+    chosen = [entries[kind]]
+    if what == "engine" and runtime.workers > 1 and kind != "openai":
+        chosen.append(_WORKERS)
+    if what == "trainer" and runtime.launch and kind == "trl":
+        chosen = [_LAUNCHED]
+    found: list[str] = []
+    for entry in chosen:
+        if not (entry.check or entry.extra):
+            continue  # nothing can be missing, and importing it is not for free
+        try:
+            module = _module(what, kind, entry)
+        except MissingExtraError as error:
+            found.append(f"{error.message}: {error.hint}")
+            continue
+        if entry.check:
+            found += getattr(module, entry.check)(model, runtime, frozenset(needs))
+    return found
 
 
 def open_judge(kind: str, spec: JudgeSpec, runtime: Runtime | None = None, engine: str = "hf") -> Judge:
@@ -102,10 +142,14 @@ def _open(
     if kind not in entries:
         raise unknown(what, kind, entries)
     entry = entries[kind]
+    return getattr(_module(what, kind, entry), entry.factory)(model, runtime or Runtime(), **more)
+
+
+def _module(what: str, kind: str, entry: Entry) -> ModuleType:
     # Some of the libraries behind this door report their use to their makers. Ours is nobody's business by default.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
-        module = importlib.import_module(entry.module)
+        return importlib.import_module(entry.module)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("isheep"):
             raise
@@ -114,4 +158,3 @@ def _open(
             f"the {what} {kind!r} needs the package {error.name!r}, which is not installed",
             f"pip install '{target}'",
         ) from error
-    return getattr(module, entry.factory)(model, runtime or Runtime(), **more)

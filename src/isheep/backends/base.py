@@ -14,6 +14,9 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from isheep.backends.spec import ModelSpec as ModelSpec
+from isheep.backends.spec import Runtime as Runtime
+from isheep.backends.spec import ServerSpec as ServerSpec
 from isheep.records import Completion, Likelihood
 from isheep.text.prompts import Layout
 
@@ -105,34 +108,6 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSpec:
-    """Which model to load: a folder or hub id, and optionally the folder of an adapter on top of it."""
-
-    base: str
-    revision: str | None = None
-    adapter: str | None = None
-    dtype: str = "auto"
-    trust_remote_code: bool = False
-    #: What files that leave this machine call the base ("lamb" for the embedded model); empty: `base` itself.
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """How to run, never what to compute: nothing here enters a key, everything here may change speed."""
-
-    batch_size: int = 64
-    device: str = "auto"
-    threads: int | None = None
-    #: Where answers of judges are kept, so that the same question is never paid for twice; None: nowhere.
-    cache: Path | None = None
-    #: Questions a judge is asked at once.
-    concurrency: int = 8
-    #: May code that a model wrote be run (in a subprocess with limits)? Only ever by the user's explicit word.
-    allow_code_execution: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class TrainSpec:
     """LoRA fine-tuning settings, resolved. Units: steps are optimiser steps, cutoff is tokens."""
 
@@ -179,6 +154,10 @@ class Backend(Protocol):
     def close(self) -> None: ...
 
 
+#: What an engine works on.
+Items = Sequence[Request] | Sequence[Query] | Sequence[Passage]
+
+
 @runtime_checkable
 class Generator(Backend, Protocol):
     """Writes text."""
@@ -194,6 +173,21 @@ class Generator(Backend, Protocol):
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text."""
+        ...
+
+    def turn_to(self, model: ModelSpec) -> bool:
+        """Serve this model from now on, if that needs no loading anew; False when it does, and nothing changed.
+
+        True for the model it serves already; an engine that swaps adapters says True for others on the same base.
+        """
+        ...
+
+    def batches(self, items: Items) -> list[list[int]]:
+        """Which items run together, by index; each stands in exactly one batch.
+
+        Handing over one batch alone, in any order, gives the results of handing over all, to the last bit: so work can
+        be divided among several engines.
+        """
         ...
 
     def generate(self, requests: Sequence[Request], skip: Collection[str] = ()) -> Iterator[Completion]:
@@ -226,7 +220,7 @@ class Scorer(Backend, Protocol):
 
 @runtime_checkable
 class Reader(Backend, Protocol):
-    """Reads what is written: how probable a text is, what vector it has. Not every engine can."""
+    """Reads what is written: how probable a text is."""
 
     def layout(self, name: str) -> Layout: ...
 
@@ -241,6 +235,13 @@ class Reader(Backend, Protocol):
         """
         ...
 
+
+@runtime_checkable
+class Embedder(Backend, Protocol):
+    """Shows hidden states. Not every engine can."""
+
+    def layout(self, name: str) -> Layout: ...
+
     def embed(
         self, passages: Sequence[Passage], pooling: Literal["mean", "last"], skip: Collection[str] = ()
     ) -> Iterator[Embedding]:
@@ -253,8 +254,8 @@ class Reader(Backend, Protocol):
 
 
 @runtime_checkable
-class Engine(Generator, Scorer, Protocol):
-    """Writes and scores with one loaded model."""
+class Engine(Generator, Scorer, Reader, Protocol):
+    """Writes, scores and reads with one loaded model."""
 
 
 @runtime_checkable

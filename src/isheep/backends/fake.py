@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from isheep.backends.base import (
     Choice,
     Embedding,
+    Items,
     ModelSpec,
     Passage,
     Query,
@@ -99,7 +100,7 @@ class FakeEngine:
     parameters: int | None = PARAMETERS
 
     def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
-        self._model = f"{model.name or model.base}\x1f{adapter_digest(model.adapter)}"
+        self.turn_to(model)
 
     def layout(self, name: str) -> Layout:
         return layout_named(name)
@@ -110,6 +111,13 @@ class FakeEngine:
 
     def count(self, texts: Sequence[str]) -> list[int]:
         return [len(tokens_of(text)) for text in texts]
+
+    def turn_to(self, model: ModelSpec) -> bool:
+        self._model = f"{model.name or model.base}\x1f{adapter_digest(model.adapter)}"
+        return True
+
+    def batches(self, items: Items) -> list[list[int]]:
+        return [[n] for n in range(len(items))]
 
     def generate(self, requests: Sequence[Request], skip: Collection[str] = ()) -> Iterator[Completion]:
         for request in sorted(requests, key=lambda r: (len(r.prompt), r.id)):

@@ -14,7 +14,17 @@ from typing import Any
 import torch
 
 from isheep.backends import hf_load, hf_read, hf_score
-from isheep.backends.base import Choice, Embedding, ModelSpec, Passage, Query, Request, Runtime, Sampling
+from isheep.backends.base import (
+    Choice,
+    Embedding,
+    Items,
+    ModelSpec,
+    Passage,
+    Query,
+    Request,
+    Runtime,
+    Sampling,
+)
 from isheep.backends.hf_batches import Halving, plan
 from isheep.backends.hf_decode import Runner
 from isheep.backends.hf_ending import Ending
@@ -29,6 +39,7 @@ class HFEngine:
     """A loaded model. `close` gives its memory back."""
 
     def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
+        self._spec = model
         device = hf_load.prepare(runtime)
         self.device_name = hf_load.describe_device(device)
         self._batch_size = runtime.batch_size
@@ -53,40 +64,43 @@ class HFEngine:
     def count(self, texts: Sequence[str]) -> list[int]:
         return [len(ids) for ids in encode_prompts(self.tokenizer, texts)] if texts else []
 
+    def turn_to(self, model: ModelSpec) -> bool:
+        return model == self._spec
+
+    def batches(self, items: Items) -> list[list[int]]:
+        return self._plan(items, self._rows(items))
+
     def generate(self, requests: Sequence[Request], skip: Collection[str] = ()) -> Iterator[Completion]:
-        prompts = encode_prompts(self.tokenizer, [r.prompt for r in requests]) if requests else []
-        groups: dict[Sampling, list[int]] = {}
-        for n, request in enumerate(requests):
-            if len(prompts[n]) < self.context:
-                groups.setdefault(request.sampling, []).append(n)
-            elif request.id not in skip:
-                yield Completion(request.id, "", "too_long", len(prompts[n]), 0)
-        for sampling in sorted(groups, key=repr):
-            ending = Ending(sampling, self.model, self.tokenizer, self._decoder)
-            yield from self._batches(
-                requests,
-                prompts,
-                groups[sampling],
-                skip,
-                lambda part, s=sampling, e=ending: self._write(requests, prompts, part, s, e),
-            )
+        prompts = self._rows(requests)
+        endings = {
+            s: Ending(s, self.model, self.tokenizer, self._decoder) for s in {r.sampling for r in requests}
+        }
+
+        def work(part: Sequence[int]) -> list[Completion]:
+            sampling = requests[part[0]].sampling
+            return self._write(requests, prompts, part, sampling, endings[sampling])
+
+        def unread(n: int) -> Completion | None:
+            fits = len(prompts[n]) < self.context
+            return None if fits else Completion(requests[n].id, "", "too_long", len(prompts[n]), 0)
+
+        yield from self._run(requests, prompts, skip, work, unread)
 
     def score(self, queries: Sequence[Query], skip: Collection[str] = ()) -> Iterator[Choice]:
-        prompts = encode_prompts(self.tokenizer, [q.prompt for q in queries]) if queries else []
+        prompts = self._rows(queries)
         branches = [self._choices.branches(q.prompt, q.choices) for q in queries]
-        fitting: list[int] = []
-        for n, query in enumerate(queries):
-            if len(prompts[n]) + branches[n].depth <= self.context:
-                fitting.append(n)
-            elif query.id not in skip:
-                yield _choice(query, [0.0] * len(query.choices), len(prompts[n]))
 
         def work(part: Sequence[int]) -> list[Choice]:
             with torch.inference_mode():
                 raw = hf_score.read(self._runner, [prompts[n] for n in part], [branches[n] for n in part])
             return [_choice(queries[n], values, len(prompts[n])) for n, values in zip(part, raw, strict=True)]
 
-        yield from self._batches(queries, prompts, fitting, skip, work)
+        def unread(n: int) -> Choice | None:
+            if len(prompts[n]) + branches[n].depth <= self.context:
+                return None
+            return _choice(queries[n], [0.0] * len(queries[n].choices), len(prompts[n]))
+
+        yield from self._run(queries, prompts, skip, work, unread)
 
     def likelihood(self, passages: Sequence[Passage], skip: Collection[str] = ()) -> Iterator[Likelihood]:
         yield from self._read(passages, skip, hf_read.likelihoods, hf_read.no_likelihood)
@@ -112,33 +126,54 @@ class HFEngine:
     ) -> Iterator[Any]:
         """What `read` finds in the passages that can be read, and `nothing` for the others."""
         rows = hf_read.tokenise(self.tokenizer, passages)
-        fitting: list[int] = []
-        for n, passage in enumerate(passages):
-            if rows[n].text and len(rows[n].ids) <= self.context:
-                fitting.append(n)
-            elif passage.id not in skip:
-                yield nothing(passage.id)
 
         def work(part: Sequence[int]) -> list[Any]:
             with torch.inference_mode():
                 return read(self._runner, [passages[n].id for n in part], [rows[n] for n in part])
 
-        yield from self._batches(passages, [row.ids for row in rows], fitting, skip, work)
+        def unread(n: int) -> Any:
+            fits = rows[n].text and len(rows[n].ids) <= self.context
+            return None if fits else nothing(passages[n].id)
 
-    def _batches(
+        yield from self._run(passages, [row.ids for row in rows], skip, work, unread)
+
+    def _rows(self, items: Items) -> list[list[int]]:
+        """Token ids of what is read of each item before anything is written."""
+        passages = [item for item in items if isinstance(item, Passage)]
+        if passages:
+            return [row.ids for row in hf_read.tokenise(self.tokenizer, passages)]
+        return encode_prompts(self.tokenizer, [item.prompt for item in items]) if items else []
+
+    def _plan(self, items: Items, rows: Sequence[list[int]]) -> list[list[int]]:
+        """Batches of indices; what is written together is drawn in one way."""
+        groups: dict[str, list[int]] = {}
+        for n, item in enumerate(items):
+            groups.setdefault(repr(item.sampling) if isinstance(item, Request) else "", []).append(n)
+        return [
+            [group[at] for at in batch]
+            for _, group in sorted(groups.items())
+            for batch in plan([rows[n] for n in group], [items[n].id for n in group], self._batch_size)
+        ]
+
+    def _run(
         self,
-        items: Sequence[Request] | Sequence[Query] | Sequence[Passage],
-        prompts: Sequence[list[int]],
-        chosen: Sequence[int],
+        items: Items,
+        rows: Sequence[list[int]],
         skip: Collection[str],
-        work: Any,
+        work: Callable[[Sequence[int]], list[Any]],
+        unread: Callable[[int], Any],
     ) -> Iterator[Any]:
-        """Run the batches of `chosen` that hold an id which is not skipped; yield only those ids."""
-        ids = [items[n].id for n in chosen]
-        for batch in plan([prompts[n] for n in chosen], ids, self._batch_size):
-            if all(ids[at] in skip for at in batch):
+        """Run the batches that hold an id which is not skipped; yield only those ids.
+
+        `unread(n)`: what an item gets that the model cannot take, None for all others.
+        """
+        for batch in self._plan(items, rows):
+            if all(items[n].id in skip for n in batch):
                 continue
-            for result in self._halving.run([chosen[at] for at in batch], work):
+            without = {n: found for n in batch if (found := unread(n)) is not None}
+            yield from (found for n, found in without.items() if items[n].id not in skip)
+            fitting = [n for n in batch if n not in without]
+            for result in self._halving.run(fitting, work) if fitting else ():
                 if result.id not in skip:
                     yield result
 

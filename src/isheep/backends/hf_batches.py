@@ -30,7 +30,9 @@ def plan(rows: Sequence[Sequence[int]], ids: Sequence[str], batch_size: int) -> 
     order = sorted(
         range(len(ids)), key=lambda n: (starts[n] if starts[n] in often else (), len(rows[n]), ids[n])
     )
-    return [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
+    batches = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
+    # Within a batch one order for all, so that a batch planned again alone is the same to the last bit.
+    return [sorted(batch, key=lambda n: (len(rows[n]), ids[n])) for batch in batches]
 
 
 class Halving:

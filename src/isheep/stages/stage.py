@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from isheep.backends.base import Generator, ModelSpec, Reader, Scorer, Trainer
+from isheep.backends.base import Embedder, Generator, ModelSpec, Reader, Scorer, Trainer
 from isheep.backends.outside import Examiner, Judge
 from isheep.records import R, Record
 from isheep.text.prompts import fields
@@ -141,9 +141,15 @@ class Context(Generic[S]):
         return engine
 
     def reader(self) -> Reader:
-        """The backend that reads likelihoods and vectors; the same loaded model as `generator`."""
+        """The backend that reads likelihoods; the same loaded model as `generator`."""
         assert self.open_engine is not None, "this stage was not given a model"
         engine: Reader = self.open_engine()
+        return engine
+
+    def embedder(self) -> Embedder:
+        """The backend that shows hidden states: the engine where it can, else transformers."""
+        assert self.open_engine is not None, "this stage was not given a model"
+        engine: Embedder = self.open_engine()
         return engine
 
     def trainer(self) -> Trainer:
@@ -176,7 +182,8 @@ class Stage(Generic[S]):
     run: Callable[[Context[S]], Iterator[Record]]
     #: Types of records it writes, in the order they are listed in the artifact.
     writes: Sequence[type[Record]]
-    #: "" (no model), "engine" (writes or scores), "train", "examiner" (fixed benchmarks), "judge".
+    #: "" (no model), "engine" (writes or scores), "hidden" (an engine that shows hidden states), "train", "examiner"
+    #: (fixed benchmarks), "judge".
     needs: str = ""
     #: Whether it lays out requests; only then does the layout enter its key.
     lays_out: bool = True

@@ -28,7 +28,7 @@ def passage(pair: Pair, layout: Layout, of: str) -> Passage:
 
 def run(ctx: Context[VectorsSettings]) -> Iterator[Record]:
     pairs = ctx.read("responses", Pair)
-    engine = ctx.reader()
+    engine = ctx.embedder()
     layout = engine.layout(ctx.layout)
     passages = [passage(pair, layout, ctx.settings.of) for pair in pairs]
     done = ctx.written(Vector)
@@ -40,4 +40,4 @@ def run(ctx: Context[VectorsSettings]) -> Iterator[Record]:
         ctx.report(count, len(pairs), "pairs")
 
 
-STAGE = Stage("vectors", 1, VectorsSettings, run, (Vector,), needs="engine")
+STAGE = Stage("vectors", 1, VectorsSettings, run, (Vector,), needs="hidden")

@@ -17,10 +17,10 @@ from isheep.errors import BackendError, StoreError
 from isheep.plan import Step, make_plan
 from isheep.recipe_sections import RuntimeSettings
 from isheep.runs import Run, open_run
-from isheep.step import Event, do_step, fetch
-from isheep.store import Store
-from isheep.walk import needs_own_process, run
-from isheep.worker import do_step_apart
+from isheep.step import Event, Listener, do_step, fetch
+from isheep.store import Artifact, Store
+from isheep.walk import loads, needs_own_process, run
+from isheep.worker import Worker
 from listening import Ear
 from toy import contents, toy, toy_file
 
@@ -126,11 +126,17 @@ def test_a_step_in_its_own_process_is_the_same_step(tmp_path: Path) -> None:
     assert ear.steps("done") == [step.name for step in made.steps]
     assert [e.done for e in ear.events if e.kind == "progress" and e.step == "responses.0"] == list(range(13))
     assert sorted(path.name.split("-")[0] for path in (tmp_path / "store" / "logs").iterdir()) == sorted(
-        step.name for step in make_plan(loaded).steps if step.model
+        step.name for step in make_plan(loaded).steps if loads(step)
     )
     again = Ear()
     run(loaded, tmp_path / "store", tell=again)
     assert {event.kind for event in again.events} == {"cached"}
+
+
+def do_apart(step: Step, store: Path, tell: Listener = lambda event: None) -> Artifact:
+    """One step in a process that ends with it."""
+    with contextlib.closing(Worker(Store(store), Runtime(), tell)) as worker:
+        return worker.do(step)
 
 
 def test_an_error_of_the_child_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -138,7 +144,7 @@ def test_an_error_of_the_child_comes_back_as_it_was(tmp_path: Path) -> None:
     store = tmp_path / "store"
     step = next(s for s in make_plan(loaded).steps if s.name == "instructions.0")
     with pytest.raises(StoreError) as caught:
-        do_step_apart(step, Store(store), Runtime(), lambda event: None)
+        do_apart(step, store)
     assert "is not in the store" in caught.value.message
     assert caught.value.hint == "run the recipe again to make it"
 
@@ -165,11 +171,11 @@ def test_a_child_that_crashes_leaves_its_last_words(
     step = last_step(toy(tmp_path), tmp_path / "store")
     monkeypatch.setenv("PYTHONPATH", crashing(tmp_path, code))
     with pytest.raises(BackendError) as caught:
-        do_step_apart(step, Store(tmp_path / "store"), Runtime(), lambda event: None)
+        do_apart(step, tmp_path / "store")
     assert said in caught.value.message
     assert "logs/evaluate.0-" in caught.value.hint
     monkeypatch.delenv("PYTHONPATH")
-    do_step_apart(step, Store(tmp_path / "store"), Runtime(), lambda event: None)
+    do_apart(step, tmp_path / "store")
     assert fetch(Store(tmp_path / "store"), step.ref).verify() == []
 
 
@@ -180,7 +186,7 @@ def test_a_listener_that_raises_ends_the_child(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        do_step_apart(step, Store(tmp_path / "store"), Runtime(), tell)
+        do_apart(step, tmp_path / "store", tell)
     with Store(tmp_path / "store").claim(step.stage, step.key):
         pass  # the child let go of its lock
 
@@ -191,7 +197,7 @@ def test_modules_in_the_working_directory_do_not_get_into_the_child(
     step = last_step(toy(tmp_path), tmp_path / "store")
     (tmp_path / "random.py").write_text("raise SystemExit('the wrong random')")
     monkeypatch.chdir(tmp_path)
-    do_step_apart(step, Store(tmp_path / "store"), Runtime(), lambda event: None)
+    do_apart(step, tmp_path / "store")
 
 
 @pytest.mark.parametrize(

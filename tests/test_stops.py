@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from isheep.backends.base import Runtime
-from isheep.plan import make_plan
+from isheep.plan import Step, make_plan
 from isheep.records import Measure, Outcome
 from isheep.runs import Run, open_run, register
 from isheep.step import do_step
-from isheep.store import Store
+from isheep.store import Artifact, Store
 from isheep.walk import run
+from isheep.worker import Worker
 from listening import Ear
 from toy import contents, toy
 
@@ -119,11 +120,13 @@ def test_it_stops_too_where_each_step_has_its_own_process(
 ) -> None:
     apart: list[str] = []
 
-    def do_apart(step: object, *rest: object) -> object:
-        apart.append(step.name)  # type: ignore[attr-defined]
-        return do_step(step, *rest)  # type: ignore[arg-type]
+    do = Worker.do
 
-    monkeypatch.setattr("isheep.walk.do_step_apart", do_apart)
+    def do_apart(self: Worker, step: Step) -> Artifact:
+        apart.append(step.name)
+        return do(self, step)
+
+    monkeypatch.setattr(Worker, "do", do_apart)
     made = run(toy(tmp_path, *GUARDED, "runtime.isolation=process"), tmp_path / "store")
     assert "train.0" in apart
     assert "review.0" not in apart

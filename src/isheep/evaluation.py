@@ -25,7 +25,7 @@ from isheep.runs import Later, Run, RunStep, add_later, open_run
 from isheep.step import Listener
 from isheep.steps import Step
 from isheep.store import Store
-from isheep.walk import do, runtime_of
+from isheep.walk import Hands, runtime_of
 from isheep.walk import run as run_recipe
 
 #: Benchmarks that are not the examiner's: task -> the file names their data go by, the published one first.
@@ -209,10 +209,11 @@ def _evaluate_run(run: Run, settings: Mapping[str, Any], overrides: Sequence[str
     runtime = runtime_of(loaded.recipe.runtime, run.store)
     planned = list(_planned(run, loaded))
     preflight([step for step, _ in planned], run.store, runtime)
-    for step, after in planned:
-        do(step, run.store, runtime, loaded.recipe.runtime, tell)
-        added = RunStep(step.name, step.stage, step.iteration, step.key)
-        run = add_later(run, [Later(added, after)])
+    with Hands(loaded.recipe.runtime, run.store, runtime, tell) as hands:
+        for step, after in planned:
+            hands.do(step)
+            added = RunStep(step.name, step.stage, step.iteration, step.key)
+            run = add_later(run, [Later(added, after)])
     write_report(run)
     return run
 

@@ -149,10 +149,14 @@ class Maker:
         if needs == "hidden" and "hidden" not in ENGINES[chosen.engine].can:
             return "hf"
         examiner = EXAMINER_OF.get(chosen.engine, "lm_eval") if chosen.examiner == "auto" else chosen.examiner
-        engine = chosen.engine
-        return {"engine": engine, "hidden": engine, "train": chosen.trainer, "examiner": examiner}.get(
-            needs, ""
-        )
+        match needs:
+            case "engine" | "hidden":
+                return chosen.engine
+            case "train":
+                return chosen.trainer
+            case "examiner" | "questions":
+                return examiner
+        return ""
 
 
 #: Engine -> who examines with it; for any other the files of the base are loaded by transformers.

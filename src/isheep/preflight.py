@@ -17,7 +17,13 @@ from isheep.steps import Step
 from isheep.store import Store
 
 #: What a stage needs -> the kind of backend that is asked.
-_ASKED = {"engine": "engine", "hidden": "engine", "train": "trainer", "examiner": "examiner"}
+_ASKED = {
+    "engine": "engine",
+    "hidden": "engine",
+    "train": "trainer",
+    "examiner": "examiner",
+    "questions": "examiner",
+}
 
 
 def preflight(steps: Iterable[Step], store: Store, runtime: Runtime) -> None:

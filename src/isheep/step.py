@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from isheep.backends import open_engine, open_examiner, open_judge, open_trainer
+from isheep.backends import open_examiner, open_judge, open_trainer
 from isheep.backends.base import ModelSpec, Runtime
 from isheep.backends.energy import Meter
 from isheep.backends.outside import Judge
+from isheep.engines import Engines
 from isheep.errors import StoreError
 from isheep.plan import Step, StepRef
 from isheep.records import Likelihood, ModelRef, Record
@@ -43,8 +44,16 @@ class Event:
 Listener = Callable[[Event], None]
 
 
-def do_step(step: Step, store: Store, runtime: Runtime, tell: Listener) -> Artifact:
-    """The artifact of a step: as found, or made now. An interruption leaves a journal that the next goes on from."""
+def do_step(
+    step: Step, store: Store, runtime: Runtime, tell: Listener, engines: Engines | None = None
+) -> Artifact:
+    """The artifact of a step: as found, or made now. An interruption leaves a journal that the next goes on from.
+
+    `engines`: whoever does several steps hands in the engine that the last one left open, and closes it at the end.
+    """
+    if engines is None:
+        with contextlib.closing(Engines()) as own:
+            return do_step(step, store, runtime, tell, own)
     found = store.find(step.stage, step.key)
     if found is not None:
         tell(Event("cached", step.name))
@@ -58,7 +67,7 @@ def do_step(step: Step, store: Store, runtime: Runtime, tell: Listener) -> Artif
         tell(Event("start", step.name))
         started, clock = provenance.now(), time.monotonic()
         resumed = len(claim.journal) > 0
-        with _Bench(step, store, runtime, claim, tell) as bench:
+        with _Bench(step, store, runtime, claim, tell, engines) as bench:
             _work(bench.context(), step, claim)
             device, parameters, joules, spent = bench.device, bench.parameters, bench.joules(), bench.spent()
         seconds = round(time.monotonic() - clock, 3)
@@ -124,10 +133,13 @@ def _model(step: Step) -> dict[str, Any] | None:
 
 
 class _Bench:
-    """Holds what a running step has open: inputs read once, the engine loaded at first use and closed at the end."""
+    """Holds what a running step has open: a model is loaded at first use, and closed at the end; an engine stays."""
 
-    def __init__(self, step: Step, store: Store, runtime: Runtime, claim: Claim, tell: Listener) -> None:
+    def __init__(
+        self, step: Step, store: Store, runtime: Runtime, claim: Claim, tell: Listener, engines: Engines
+    ) -> None:
         self.step, self.store, self.runtime, self.claim, self.tell = step, store, runtime, claim, tell
+        self.engines = engines
         self.notes: list[str] = []
         self._meter: Meter | None = None
         self._open: Any = None
@@ -136,8 +148,10 @@ class _Bench:
     def __enter__(self) -> _Bench:
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         self._stack.close()
+        if kind is not None:
+            self.engines.close()  # it may have stopped in the middle of something
 
     def context(self) -> Context[Any]:
         step = self.step
@@ -151,7 +165,7 @@ class _Bench:
             files=step.files,
             model=self._spec() if step.model else None,
             layout=step.layout,
-            open_engine=lambda: self._backend(open_engine),
+            open_engine=self._engine,
             open_trainer=lambda: self._backend(open_trainer),
             open_examiner=lambda: self._backend(open_examiner),
             open_judge=lambda: self._backend(self._judge),
@@ -171,8 +185,16 @@ class _Bench:
             return self.step.model
         return replace(self.step.model, adapter=str(adapter_folder(self.store, self.step.adapter)))
 
+    def _engine(self) -> Any:
+        if self._open is None:
+            self._open = self.engines.open(self.step.backend, self._spec(), self.runtime)
+            self._meter = Meter(self._open.device_name)
+        return self._open
+
     def _backend(self, opener: Callable[[str, Any, Runtime], Any]) -> Any:
         if self._open is None:
+            if STAGE_BY_NAME[self.step.stage].needs != "questions":  # else nothing is loaded
+                self.engines.close()
             self._open = opener(self.step.backend, self._spec() if self.step.model else None, self.runtime)
             self._stack.callback(self._open.close)
             self._meter = Meter(self._open.device_name)

@@ -6,17 +6,20 @@ import contextlib
 import os
 from pathlib import Path
 
+from isheep.backends import ENGINES
 from isheep.backends.base import Runtime
+from isheep.engines import Engines
 from isheep.plan import Plan, Step, make_plan
 from isheep.preflight import preflight
 from isheep.recipe import Loaded
 from isheep.recipe_sections import RuntimeSettings
 from isheep.report import write_report
 from isheep.runs import DEFAULT_STORE, Run, register, stops
+from isheep.stages import STAGE_BY_NAME
 from isheep.step import Event, Listener, do_step
 from isheep.store import Artifact, Store
 from isheep.store.disk import in_words
-from isheep.worker import do_step_apart
+from isheep.worker import Worker
 
 
 def run(
@@ -38,10 +41,11 @@ def run(
     runtime = runtime_of(recipe.recipe.runtime, store)
     preflight(plan.steps, store, runtime)
     try:
-        for step in plan.steps:
-            artifact = do(step, store, runtime, recipe.recipe.runtime, tell)
-            if step.stage == "review" and stops(artifact):
-                break
+        with Hands(recipe.recipe.runtime, store, runtime, tell) as hands:
+            for step in plan.steps:
+                artifact = hands.do(step)
+                if step.stage == "review" and stops(artifact):
+                    break
     except Exception:  # not on Ctrl-C: who stops a run does not want to wait for its report
         with contextlib.suppress(Exception):
             write_report(made)  # also of a run that stopped: its funnel says why
@@ -51,11 +55,47 @@ def run(
     return made
 
 
-def do(step: Step, store: Store, runtime: Runtime, settings: RuntimeSettings, tell: Listener) -> Artifact:
-    """One step, in a process of its own where it loads a model and the settings ask for that."""
-    loads = step.model is not None or (step.judge is not None and step.judge.spec is not None)
-    apart = loads and needs_own_process(settings)
-    return (do_step_apart if apart else do_step)(step, store, runtime, tell)
+class Hands:
+    """Does steps, here or in a process of their own; a loaded engine stays for as long as it serves the next step."""
+
+    def __init__(self, settings: RuntimeSettings, store: Store, runtime: Runtime, tell: Listener) -> None:
+        self._apart = needs_own_process(settings)
+        self._store, self._runtime, self._tell = store, runtime, tell
+        self._engines = Engines()
+        self._worker = Worker(store, runtime, tell)
+        self._last: Step | None = None
+
+    def __enter__(self) -> Hands:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._worker.close()
+        self._engines.close()
+
+    def do(self, step: Step) -> Artifact:
+        """One step, in a process of its own where it loads a model and the settings ask for that."""
+        if not (self._apart and loads(step)):
+            return do_step(step, self._store, self._runtime, self._tell, self._engines)
+        if self._last is None or not same_engine(self._last, step):
+            self._worker.close()  # memory is truly free only when its process is gone
+        self._last = step
+        return self._worker.do(step)
+
+
+def loads(step: Step) -> bool:
+    """Whether a step loads a model on this machine."""
+    needs = STAGE_BY_NAME[step.stage].needs
+    if needs == "judge":
+        return step.judge is not None and step.judge.spec is not None
+    return needs not in ("", "questions")
+
+
+def same_engine(one: Step, other: Step) -> bool:
+    """Whether the engine that did one step serves the other: the same model, or another adapter where it swaps them."""
+    if any(STAGE_BY_NAME[step.stage].needs not in ("engine", "hidden") for step in (one, other)):
+        return False
+    swaps = one.adapter == other.adapter or "adapters" in ENGINES[one.backend].can
+    return (one.backend, one.model) == (other.backend, other.model) and swaps
 
 
 def runtime_of(settings: RuntimeSettings, store: Store) -> Runtime:

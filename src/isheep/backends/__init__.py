@@ -39,7 +39,7 @@ class Entry:
     factory: str
     #: Empty when the package's own dependencies are enough.
     extra: str = ""
-    #: "hidden": an engine that shows hidden states, besides writing, scoring and reading likelihoods.
+    #: What only some engines can: "hidden" (show hidden states), "adapters" (swap adapters without loading anew).
     can: frozenset[str] = frozenset()
     #: A function of the module that tells, before a run, what of it will fail: see `obstacles`.
     check: str = ""
@@ -48,9 +48,9 @@ class Entry:
 #: Backends that write and score.
 ENGINES: Mapping[str, Entry] = {
     "hf": Entry("isheep.backends.hf", "HFEngine", can=frozenset({"hidden"})),
-    "vllm": Entry("isheep.backends.vllm", "VllmEngine", "vllm", check="obstacles"),
-    "openai": Entry("isheep.backends.openai", "OpenAIEngine", check="obstacles"),
-    "fake": Entry("isheep.backends.fake", "FakeEngine", can=frozenset({"hidden"})),
+    "vllm": Entry("isheep.backends.vllm", "VllmEngine", "vllm", frozenset({"adapters"}), "obstacles"),
+    "openai": Entry("isheep.backends.openai", "OpenAIEngine", can=frozenset({"adapters"}), check="obstacles"),
+    "fake": Entry("isheep.backends.fake", "FakeEngine", can=frozenset({"hidden", "adapters"})),
 }
 
 #: Backends that fine-tune.

@@ -86,4 +86,4 @@ def _all(ctx: Context[QuestionsSettings]) -> Iterator[Question]:
         )
 
 
-STAGE = Stage("questions", 1, QuestionsSettings, run, (Question,), needs="examiner", lays_out=False)
+STAGE = Stage("questions", 1, QuestionsSettings, run, (Question,), needs="questions", lays_out=False)

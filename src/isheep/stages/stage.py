@@ -183,7 +183,7 @@ class Stage(Generic[S]):
     #: Types of records it writes, in the order they are listed in the artifact.
     writes: Sequence[type[Record]]
     #: "" (no model), "engine" (writes or scores), "hidden" (an engine that shows hidden states), "train", "examiner"
-    #: (fixed benchmarks), "judge".
+    #: (fixed benchmarks), "questions" (those of an examiner: no model is loaded), "judge".
     needs: str = ""
     #: Whether it lays out requests; only then does the layout enter its key.
     lays_out: bool = True

@@ -14,8 +14,15 @@ from isheep.errors import StoreError, YieldError
 if TYPE_CHECKING:
     from isheep.sweep import LoadedSweep
 
-DEFAULT_STORE = Path("isheep-store")  # = isheep.runs.DEFAULT_STORE, which is too heavy to import for --help
-StoreOption = Annotated[Path, typer.Option("--store", help="Folder that keeps everything that was made.")]
+DEFAULT_STORE = "isheep-store"  # = isheep.runs.DEFAULT_STORE, which is too heavy to import for --help
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        metavar="DIR_OR_URL",
+        help="Folder that keeps everything that was made, or an object store (s3://bucket/path).",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -119,12 +126,13 @@ def compare(
         which = plain["iteration"] if chosen is None else chosen
         _compare(record.arms, reference or plain["reference"], which, record.folder, json_)
         return
-    arms = arms_of([open_run(name, store) for name in names])
-    folder = store / "sweeps" / "compare"
+    runs = [open_run(name, store) for name in names]
+    arms = arms_of(runs)
+    folder = runs[0].store.root / "sweeps" / "compare"
     _compare(arms, reference or next(iter(arms)), "last" if chosen is None else chosen, folder, json_)
 
 
-def _plan(loaded: LoadedSweep, store: Path, json_: bool) -> None:
+def _plan(loaded: LoadedSweep, store: str, json_: bool) -> None:
     from isheep.view import terminal
     from isheep.view_sweep import sweep_plan, sweep_plan_rows
 

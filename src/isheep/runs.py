@@ -113,6 +113,7 @@ def register(plan: Plan, store: Store, name: str | None = None) -> Run:
     """Write down which keys belong to a run. A name used before for other settings keeps its old list beside it."""
     steps = tuple(RunStep(s.name, s.stage, s.iteration, s.key) for s in plan.steps)
     named = default_name(plan) if name is None else _checked(name)
+    store.bring_papers()
     made = Run(named, store, plan.recipe, _with_later(steps, store.runs_folder / named))
     path = made.folder / "run.json"
     text = json.dumps(
@@ -129,7 +130,9 @@ def register(plan: Plan, store: Store, name: str | None = None) -> Run:
         old = _plan_at(path)
         if old is not None and old != plan_digest(plan):
             path.rename(made.folder / f"run-{old[:12]}.json")
+            store.send_papers(made.folder / f"run-{old[:12]}.json")
         replace_text(path, text + "\n")
+    store.send_papers(path)
     return made
 
 
@@ -146,6 +149,7 @@ def add_later(run: Run, added: Sequence[Later]) -> Run:
     text = json.dumps([asdict(later) for later in known.values()], indent=1)
     with in_words(f"cannot write to {run.folder}"):
         replace_text(run.folder / LATER_FILE, text + "\n")
+    run.store.send_papers(run.folder / LATER_FILE)
     return Run(run.name, run.store, run.recipe, _with_later(own, run.folder))
 
 
@@ -187,12 +191,13 @@ def _plan_at(path: Path) -> str | None:
 def open_run(name: str, store: Store | Path | str = DEFAULT_STORE) -> Run:
     """A run by its name, or by an unambiguous beginning of it (the newest of several); "last" is the newest of all."""
     store = store if isinstance(store, Store) else Store(store)
+    store.bring_papers()
     known = {path.parent.name: path for path in store.runs_folder.glob("*/run.json")}
     begun = [run for run in known if name == "last" or (name and run.startswith(name))]
     found = [name] if name in known else begun
     if not found:
         raise StoreError(
-            f"no run {name!r} in {store.root}",
+            f"no run {name!r} in {store.address}",
             f"runs here: {', '.join(sorted(known)) or 'none'}; --store names another store",
         )
     folder = known[max(found, key=lambda run: known[run].stat().st_mtime)].parent

@@ -90,7 +90,7 @@ def sweep_list() -> dict[str, str]:
     return {name: str(read(path).get("description", "")) for name, path in sweep_names().items()}
 
 
-def sweep_plan_rows(loaded: LoadedSweep, store: Path) -> list[dict[str, Any]]:
+def sweep_plan_rows(loaded: LoadedSweep, store: Path | str) -> list[dict[str, Any]]:
     """One row per run: its steps, how many are done, how many another run before it will have done, what is to do.
 
     `seconds` is told by what this sweep's finished steps of each stage took; null while some stage has none.

@@ -23,7 +23,8 @@ __all__ = ["sample_records", "summarize", "write_report"]
 def write_report(run: Run) -> Path:
     """Write summary.json, report.md, report.html and the recipe beside them; the path of the page.
 
-    Works on a run in any state. Each file is replaced at once: a reader sees the old one or the new one.
+    Works on a run in any state. Each file is replaced at once: a reader sees the old one or the new one. Of a remote
+    store, they are sent there too.
     """
     summary = summarize(run)
     samples = {t: sample_records(run, t, run.recipe.report.samples) for t in range(run.recipe.iterations)}
@@ -35,6 +36,7 @@ def write_report(run: Run) -> Path:
     _write(run.folder / "report.md", markdown(run, summary, samples))
     target = run.folder / "report.html"
     _write(target, page(run, summary, samples, corners))
+    run.store.send_papers(run.folder)
     return target
 
 

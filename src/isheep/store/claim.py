@@ -1,6 +1,7 @@
 """The work on one key: a journal, a folder, and publishing both by one rename.
 
-Knows: how an unfinished step becomes a finished one. Does not know: locks (the store holds this key's lock).
+Knows: how an unfinished step becomes a finished one. Does not know: locks (the store holds this key's lock, and hands
+in the question whether it still does).
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,22 @@ from isheep.records import RECORD_TYPES, Record, kind, to_json
 from isheep.store.disk import in_words, remove, sync_file, sync_tree
 from isheep.store.journal import Journal, encode
 from isheep.store.manifest import MANIFEST, Artifact, describe
+from isheep.store.works import JOURNAL
 
 
 class Claim:
     """The right to work on one key, held until its `with` block ends."""
 
-    def __init__(self, stage: str, key: str, *, work: Path, target: Path, trash: Path) -> None:
+    def __init__(
+        self, stage: str, key: str, *, work: Path, target: Path, trash: Path, check: Callable[[], None]
+    ) -> None:
+        """`check` raises StoreError once this key's lock belongs to somebody else."""
         self.stage = stage
         self.key = key
         self._work = work
         self._target = target
         self._trash = trash
+        self._check = check
         #: Where the stage puts files that are not records. Names starting with a dot, at the top, are scratch
         #: (checkpoints): they survive an interruption and are dropped when the step is published.
         self.folder = self._work / "files"
@@ -36,7 +42,7 @@ class Claim:
             # A publish that was interrupted leaves these; it will be done again, from the journal.
             for name in (MANIFEST, *(f"{name}.jsonl" for name in RECORD_TYPES)):
                 (self.folder / name).unlink(missing_ok=True)
-        self.journal = Journal(self._work / "journal.jsonl")
+        self.journal = Journal(self._work / JOURNAL, check)
 
     def sync(self) -> None:
         """Return when the stage's files, and then the journal, are on the disk."""
@@ -57,6 +63,7 @@ class Claim:
                 f"{self.stage} wrote {', '.join(stray)} records", "list the type in the stage's `writes`"
             )
         target = self._target
+        self._check()
         with in_words(f"cannot publish {self.stage} {self.key[:12]}"):
             for cls in order:
                 records = sorted(self.journal.read(cls), key=lambda record: record.id)
@@ -70,6 +77,7 @@ class Claim:
             sync_file(self.folder)
             self._drop_scratch()
             target.parent.mkdir(parents=True, exist_ok=True)
+            self._check()
             if not _move(self.folder, target) and not (target / MANIFEST).exists():
                 remove(target, self._trash)
                 _move(self.folder, target)

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +42,7 @@ def sync_file(path: Path) -> None:
         os.fsync(handle)
     except OSError as error:
         # Some file systems cannot sync a folder, and say so; then there is nothing more that we could do.
-        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP):
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.ENOSYS):
             raise
     finally:
         os.close(handle)
@@ -58,9 +59,20 @@ def sync_tree(folder: Path) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Replace a file at once: a reader sees the old text or the new, never half."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = path.with_name(
+        f".{path.name}.{socket.gethostname()}.{os.getpid()}"
+    )  # other machines may write here too
     aside.write_text(text, encoding="utf-8")
     aside.replace(path)
+
+
+def look_anew(folder: Path) -> None:
+    """Have NFS ask its server which names are in a folder: for up to a minute it may answer from memory that one is not
+    there, but not after a change made from here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".{uuid.uuid4().hex}"
+    probe.touch()
+    probe.unlink()
 
 
 def tree_files(folder: Path) -> dict[str, Path]:
@@ -81,5 +93,8 @@ def remove(folder: Path, trash: Path) -> None:
     with in_words(f"cannot remove {folder}"):
         trash.mkdir(parents=True, exist_ok=True)
         aside = trash / uuid.uuid4().hex
-        folder.rename(aside)
+        try:
+            folder.rename(aside)
+        except FileNotFoundError:  # somebody else was quicker
+            return
     shutil.rmtree(aside, ignore_errors=True)

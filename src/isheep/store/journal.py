@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -29,8 +30,10 @@ class Journal:
     last batch after an interruption is fine), appending a different one under a known id is an error.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
+        """`check` is asked before each write; it raises StoreError once the journal belongs to somebody else."""
         self.path = path
+        self._check = check
         self._records: dict[type[Record], dict[str, Record]] = {}
         with in_words(f"cannot open the journal {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +58,7 @@ class Journal:
         """Write one record. When this returns, only a power cut can lose it."""
         if not self._open:
             raise StoreError(f"the journal {self.path} is closed", "claim the step again")
+        self._check()
         record, line = _line(record)
         if not self._remember(record, self.path.name):
             return
@@ -129,6 +133,15 @@ class Journal:
             f"{self.path} line {number} {what}",
             f"to start this step over, remove {self.path.parent}; finished steps are not touched",
         )
+
+
+def lines_in(path: Path) -> int:
+    """How many whole lines a journal has; 0 when there is none."""
+    try:
+        with path.open("rb") as lines:
+            return sum(line.endswith(b"\n") for line in lines)
+    except OSError:
+        return 0
 
 
 def encode(text: str) -> bytes:

@@ -1,90 +1,69 @@
-"""One worker per key: an exclusive lock that the operating system releases when its holder dies.
+"""One worker per key: an exclusive lock, of one of two kinds.
 
-Knows: lock files. Does not know: what is guarded.
+Knows: which kind belongs to which file system. Does not know: what is guarded, how each kind works.
 
-`flock` is held by an open file, so SIGKILL, a crash or a power cut release it; nothing has to be cleaned up.
-The limits:
-- Network disks. NFS carries these locks between hosts only where its lock service runs (not with `nolock` or
-  `local_lock`), and some cluster file systems refuse them or keep them to one host. Then two hosts may do one
-  step twice; the rename that publishes still lets exactly one result in, and both results are equal, so work
-  is lost and never data. Two hosts must then not resume one interrupted step at the same time.
-- A forked child shares its parent's lock until both are gone. That is what we want (the child may still
-  write), but worker processes should be spawned, not forked.
+- `flock` (flock.py) on disks of one machine: held by an open file, so the system releases it when its holder dies.
+- `lease` (lease.py) on file systems that other machines see too (mounts.py): a file that its holder renews. A lease can
+  be lost by who sleeps too long, so who holds one asks `check` before it writes.
+
+ISHEEP_LOCKS=flock or lease chooses by hand. All who work on one store must use the same kind: they do not see each
+other's locks.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import socket
 from pathlib import Path
+from typing import Protocol
 
 from isheep.errors import StoreError
-from isheep.store.disk import in_words
+from isheep.store.flock import FlockFile
+from isheep.store.lease import LeaseFile
+from isheep.store.mounts import is_shared
+
+CHOICES = ("auto", "flock", "lease")
 
 
-class Lock:
-    """A held lock. Let go of it with `release`."""
+class Lock(Protocol):
+    """A held lock."""
 
-    def __init__(self, path: Path, handle: int) -> None:
-        self.path = path
-        self._handle = handle
+    @property
+    def token(self) -> str:
+        """A name nobody else had or will have, where the lock can be lost; "" where it cannot."""
+
+    def check(self) -> None:
+        """Raise StoreError if the lock was lost to somebody else."""
 
     def release(self) -> None:
-        """Remove the lock file, then let go. Only the holder removes it, and `take` notices a removed
-        file."""
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
-        os.close(self._handle)
+        """Let go."""
+
+
+class LockFile(Protocol):
+    """A place where a lock can be taken. One who waits must ask the same object again and again: it remembers what it
+    saw."""
+
+    def take(self) -> Lock | None:
+        """Take the lock if nobody holds it; None when somebody does."""
+
+    def holder(self) -> str:
+        """Who holds it, in words, as far as can be told."""
+
+
+def at(path: Path) -> LockFile:
+    """The lock at this path."""
+    return LeaseFile(path) if kind_for(path.parent) == "lease" else FlockFile(path)
 
 
 def take(path: Path) -> Lock | None:
-    """Take the lock if nobody holds it; None when somebody does."""
-    with in_words(f"cannot lock {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            try:
-                if _lock(handle, path):
-                    if _is_at(handle, path):
-                        os.ftruncate(handle, 0)
-                        os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
-                        return Lock(path, handle)
-                    # The last holder removed this file between our open and our lock: take the new one.
-                elif _is_at(handle, path):
-                    os.close(handle)
-                    return None
-            except BaseException:
-                os.close(handle)
-                raise
-            os.close(handle)
+    """Take the lock if nobody holds it; None when somebody does. For one try; who waits uses `at`."""
+    return at(path).take()
 
 
-def holder(path: Path) -> str:
-    """Who holds a lock, in words, as far as its file tells."""
-    try:
-        return path.read_text(errors="replace").strip() or "another process"
-    except OSError:
-        return "another process"
-
-
-def _lock(handle: int, path: Path) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise StoreError(
-            f"the disk under {path.parent} does not know file locks: {error.strerror}",
-            "put the store on a local disk with --store DIR",
-        ) from error
-    return True
-
-
-def _is_at(handle: int, path: Path) -> bool:
-    """Whether the open file is still the one at this path."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
+def kind_for(folder: Path) -> str:
+    """ "flock" or "lease": as ISHEEP_LOCKS says, else by the file system."""
+    asked = os.environ.get("ISHEEP_LOCKS") or "auto"
+    if asked not in CHOICES:
+        raise StoreError(f"ISHEEP_LOCKS={asked} is no kind of lock", f"choose one of {', '.join(CHOICES)}")
+    if asked != "auto":
+        return asked
+    return "lease" if is_shared(folder) else "flock"

@@ -20,6 +20,7 @@ from isheep.store.key import digest
 MANIFEST = "manifest.json"
 #: Raised when the layout of an artifact changes.
 FORMAT = 1
+_UNREADABLE = f"{MANIFEST} is not a manifest this version can read"
 
 
 class Artifact:
@@ -69,6 +70,10 @@ class Artifact:
     def path(self, name: str) -> Path:
         """A file or folder the stage left, by its name within the artifact."""
         path = self.folder / name
+        if not is_inside(name):
+            raise StoreError(
+                f"{name!r} is no name within {self.folder}", "the record that says so is damaged"
+            )
         if not path.exists():
             raise StoreError(f"{path} is missing", "run `isheep show RUN --verify` to see what else is")
         return path
@@ -110,9 +115,27 @@ def describe(
 
 def check(folder: Path, stage: str, key: str, manifest: Mapping[str, Any]) -> list[str]:
     """What does not agree between a folder and its manifest, one sentence each."""
+    problems = check_manifest(manifest, stage, key)
+    if problems and problems[0].startswith(_UNREADABLE):
+        return problems
+    listed: dict[str, dict[str, Any]] = manifest["files"]
+    counts: dict[str, int] = manifest["records"]
+    there = tree_files(folder)
+    problems += [f"{name} is not part of the artifact" for name in there if name not in {*listed, MANIFEST}]
+    for name, stamp in listed.items():
+        problems += _check_file(name, there.get(name), stamp)
+    for name, count in counts.items():
+        if f"{name}.jsonl" in there:
+            problems += _check_records(there[f"{name}.jsonl"], name, count)
+    return problems
+
+
+def check_manifest(manifest: object, stage: str, key: str) -> list[str]:
+    """What is wrong with a manifest by itself, one sentence each. After [] it is safe to go by its names."""
     try:
+        assert isinstance(manifest, dict)
         listed: dict[str, dict[str, Any]] = dict(manifest["files"])
-        counts: dict[str, int] = dict(manifest["records"])
+        assert isinstance(manifest["records"], dict)
         problems = []
         if manifest["seal"] != digest({name: value for name, value in manifest.items() if name != "seal"}):
             problems.append(f"{MANIFEST} was changed after it was published")
@@ -122,16 +145,20 @@ def check(folder: Path, stage: str, key: str, manifest: Mapping[str, Any]) -> li
             )
         if manifest["content"] != _content(listed):
             problems.append(f"{MANIFEST} lists files that are not those of its content digest")
-    except (KeyError, TypeError, ValueError) as error:
-        return [f"{MANIFEST} is not a manifest this version can read ({error!r})"]
-    there = tree_files(folder)
-    problems += [f"{name} is not part of the artifact" for name in there if name not in {*listed, MANIFEST}]
-    for name, stamp in listed.items():
-        problems += _check_file(name, there.get(name), stamp)
-    for name, count in counts.items():
-        if f"{name}.jsonl" in there:
-            problems += _check_records(there[f"{name}.jsonl"], name, count)
+        problems += [f"{MANIFEST} lists {name!r}, which is no name" for name in listed if not is_inside(name)]
+        if not all(
+            isinstance(stamp["bytes"], int) and isinstance(stamp["sha256"], str) for stamp in listed.values()
+        ):
+            problems.append(f"{MANIFEST} lists a file without its size")
+    except (AssertionError, LookupError, TypeError, ValueError, RecursionError, StoreError) as error:
+        return [f"{_UNREADABLE} ({error!r})"]
     return problems
+
+
+def is_inside(name: str) -> bool:
+    """Whether this can be the name of a file within an artifact, and nothing but that."""
+    parts = name.split("/")
+    return name.isprintable() and not ({"", ".", ".."} & set(parts)) and name != MANIFEST and len(name) < 1000
 
 
 def _check_file(name: str, path: Path | None, stamp: Mapping[str, Any]) -> list[str]:

@@ -70,11 +70,13 @@ def write_sweep(store: Store, name: str, definition: Mapping[str, Any], entries:
     with in_words(f"cannot write to {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / "sweep.json", text + "\n")
+    store.send_papers(folder / "sweep.json")
 
 
 def open_sweep(name: str, store: Store | Path | str = DEFAULT_STORE) -> SweepRecord:
     """A sweep that was run, by name. Raises StoreError when there is none."""
     store = store if isinstance(store, Store) else Store(store)
+    store.bring_papers()
     folder = sweep_folder(store, name)
     try:
         data = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
@@ -83,7 +85,7 @@ def open_sweep(name: str, store: Store | Path | str = DEFAULT_STORE) -> SweepRec
     except FileNotFoundError:
         known = sorted(p.parent.name for p in folder.parent.glob("*/sweep.json"))
         raise StoreError(
-            f"no sweep {name!r} in {store.root}", f"sweeps here: {', '.join(known) or 'none'}"
+            f"no sweep {name!r} in {store.address}", f"sweeps here: {', '.join(known) or 'none'}"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(

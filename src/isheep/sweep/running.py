@@ -118,7 +118,7 @@ def _side_by_side(
         with ProcessPoolExecutor(min(workers, len(by_seed)), context, _begin, (events,)) as pool:
             try:
                 with _unheard_ctrl_c():
-                    waiting = [pool.submit(_work, n, jobs, str(store.root)) for n, jobs in enumerate(by_seed)]
+                    waiting = [pool.submit(_work, n, jobs, store.address) for n, jobs in enumerate(by_seed)]
                 _listen(waiting, events, tell, note)
             except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -187,9 +187,9 @@ def _begin(events: Any) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _work(number: int, jobs: Sequence[Job], root: str) -> list[Entry]:
+def _work(number: int, jobs: Sequence[Job], address: str) -> list[Entry]:
     """All runs of one seed, the `number`th of the sweep."""
     try:
-        return [_do(job, Store(root), _said.put) for job in jobs]
+        return [_do(job, Store(address), _said.put) for job in jobs]
     finally:
         _said.put(number)

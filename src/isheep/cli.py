@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isheep import cli_eval, cli_sweep
+from isheep import cli_eval, cli_plan, cli_sweep
 from isheep.cli_sweep import DEFAULT_STORE, JsonOption, StoreOption
 from isheep.errors import EXIT_INTERRUPTED, IsheepError
 
@@ -94,36 +94,6 @@ def run(
             console.print(table)
     console.print(f"run     {done.name}", soft_wrap=True)
     console.print(f"report  {done.folder / 'report.html'}", soft_wrap=True)
-
-
-@app.command()
-def plan(
-    recipe: RecipeArg = "lamb",
-    overrides: SetOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    seed: SeedOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Show what would run: each step, its key, whether the store has it, and roughly how many tokens and bytes."""
-    from isheep import Store, make_plan
-    from isheep.estimate import plan_rows
-    from isheep.runs import default_name
-    from isheep.view import count, plan_table, size
-
-    made = make_plan(_load(recipe, overrides, seed))
-    rows = plan_rows(made, Store(store))
-    todo = [row for row in rows if row["state"] != "done"]
-    totals = {what: sum(row[what] for row in todo) for what in ("read", "written", "bytes")}
-    if json_:
-        typer.echo(json.dumps({"run": default_name(made), "steps": rows, "to_do": totals}, indent=1))
-        return
-    console = _console()
-    console.print(plan_table(rows))
-    rest = (
-        f"to do: about {count(totals['read'])} tokens read, {count(totals['written'])} written, "
-        f"{size(totals['bytes'])} on disk (estimates)"
-    )
-    console.print(f"{len(rows)} steps, {len(rows) - len(todo)} done; {rest if todo else 'nothing to do'}")
 
 
 @app.command()
@@ -211,12 +181,13 @@ def recipes(
 @app.command()
 def doctor(store: StoreOption = DEFAULT_STORE) -> None:
     """Show what is installed, which device would be used, and what is missing."""
+    from isheep import Store
     from isheep.doctor import machine, packages
     from isheep.view import key_value_table
 
     console = _console()
     found = packages()
-    console.print(key_value_table("machine", machine(store)))
+    console.print(key_value_table("machine", machine(Store(store).root)))
     console.print(key_value_table("packages", found))
     if any(state == "missing" for _, state, _ in found):
         raise typer.Exit(3)
@@ -240,6 +211,7 @@ def lamb_build(
     typer.echo(f"built {out}; run the loop on it with: isheep run --set model.base={shlex.quote(str(out))}")
 
 
+cli_plan.register(app)
 cli_sweep.register(app)
 cli_eval.register(app)
 

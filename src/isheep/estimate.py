@@ -1,11 +1,11 @@
 """Roughly how much a plan will read, write and keep: for `isheep plan`, before anything runs.
 
 An estimate, not a promise: how long answers are is known only afterwards. Every assumption is a named constant.
+`LONGEST` in place of `TYPICAL` gives an upper bound: every text as long as the recipe lets it be.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from isheep.benchmarks import BENCHMARKS
+from isheep.capacity.shape import Shape, shape_of
 from isheep.chat.questions import read_questions
-from isheep.files import model_path
+from isheep.errors import RecipeError
 from isheep.plan import Plan, Step
 from isheep.recipe import Recipe
 from isheep.stages.assessment import AssessmentSettings
@@ -66,81 +67,106 @@ DOCUMENTS: Mapping[str, int] = {
 }  # fmt: skip
 
 
+#: Longer than any max_tokens: what is asked for is then what is written.
+_ENDLESS = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Tokens of what a model writes where max_tokens allows them: an answer, a sampled score, a judge's reasons."""
+
+    answer: int = ANSWER_TOKENS
+    score: int = SCORE_TOKENS
+    reason: int = REASON_TOKENS
+
+
+TYPICAL = Lengths()
+LONGEST = Lengths(_ENDLESS, _ENDLESS, _ENDLESS)
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Tokens read and written (or trained on) and bytes kept by one step."""
+    """Tokens read and written (or trained on) and bytes kept by one step, and in how many requests (or texts)."""
 
     read: int = 0
     written: int = 0
     bytes: int = 0
+    requests: int = 0
 
 
-def plan_rows(plan: Plan, store: Store) -> list[dict[str, Any]]:
+def plan_rows(plan: Plan, store: Store, lengths: Lengths = TYPICAL) -> list[dict[str, Any]]:
     """A row per step: its key, how far the store has it ("done", "7 records", "to do"), and its estimate."""
-    guessed = estimate(plan)
+    guessed = estimate(plan, lengths)
     rows = []
     for step in plan.steps:
         begun = store.journalled(step.stage, step.key)
         state = "done" if store.find(step.stage, step.key) else f"{begun} records" if begun else "to do"
-        rows.append({"step": step.name, "key": step.key, "state": state, **asdict(guessed[step.name])})
+        told = asdict(guessed[step.name])
+        del told["requests"]
+        rows.append({"step": step.name, "key": step.key, "state": state, **told})
     return rows
 
 
-def estimate(plan: Plan) -> dict[str, Estimate]:
+def estimate(plan: Plan, lengths: Lengths = TYPICAL) -> dict[str, Estimate]:
     """Step name -> estimate."""
     tests = {step.key: _lines(step.files["file"]) for step in plan.steps if step.name.startswith("tests.")}
-    return {step.name: _step(step, plan.recipe, tests) for step in plan.steps}
+    return {step.name: _step(step, plan.recipe, tests, lengths) for step in plan.steps}
 
 
-def _step(step: Step, recipe: Recipe, tests: Mapping[str, int]) -> Estimate:
-    answer = min(ANSWER_TOKENS, recipe.responses.max_tokens)
+def _step(step: Step, recipe: Recipe, tests: Mapping[str, int], long: Lengths) -> Estimate:
+    answer = min(long.answer, recipe.responses.max_tokens)
     pairs = _pairs(step, recipe)
     settings = step.settings
     match settings:
         case SeedsSettings():
             return Estimate(bytes=_size(step.files["file"]))
         case InstructionsSettings():
-            return _lists(settings)
+            return _lists(settings, long)
         case ResponsesSettings():
-            return Estimate(pairs * TASK_TOKENS, pairs * answer, pairs * RECORD_BYTES)
+            return Estimate(pairs * TASK_TOKENS, pairs * answer, pairs * RECORD_BYTES, pairs)
         case FollowupsSettings():
-            asked = min(TASK_TOKENS, settings.max_tokens)
-            return Estimate(pairs * (TASK_TOKENS + answer), pairs * asked, 2 * pairs * RECORD_BYTES)
+            asked = settings.max_tokens if long is LONGEST else min(TASK_TOKENS, settings.max_tokens)
+            return Estimate(pairs * (TASK_TOKENS + answer), pairs * asked, 2 * pairs * RECORD_BYTES, pairs)
         case AssessmentSettings():
             asked = pairs * {"none": 0, "both": 2}.get(settings.level, 1) * settings.samples
-            written = asked * min(settings.max_tokens, SCORE_TOKENS) if settings.reading == "sampled" else 0
-            return Estimate(asked * (2 * TASK_TOKENS + answer), written, asked * VERDICT_BYTES)
+            written = asked * min(settings.max_tokens, long.score) if settings.reading == "sampled" else 0
+            return Estimate(asked * (2 * TASK_TOKENS + answer), written, asked * VERDICT_BYTES, asked)
         case LikelihoodSettings():
-            return Estimate(pairs * (TASK_TOKENS + answer), 0, pairs * VERDICT_BYTES)
+            return Estimate(pairs * (TASK_TOKENS + answer), 0, pairs * VERDICT_BYTES, pairs)
         case VectorsSettings():
             read = TASK_TOKENS + (answer if settings.of == "pair" else 0)
-            hidden, _, _ = _shape(recipe)
-            return Estimate(pairs * read, 0, pairs * (VERDICT_BYTES + hidden * 8 // 3))  # float16 in base64
+            shape = known_shape(recipe)
+            width = shape.hidden if shape else 0
+            return Estimate(
+                pairs * read, 0, pairs * (VERDICT_BYTES + width * 8 // 3), pairs
+            )  # float16 in base64
         case TrainSettings():
             kept = min(int(pairs * _kept(recipe)), settings.max_samples or pairs)
-            tokens = int(kept * (TASK_TOKENS + answer) * settings.epochs)
-            return Estimate(tokens, 0, _adapter_bytes(recipe))
+            text = min(TASK_TOKENS + answer, settings.cutoff)
+            return Estimate(
+                int(kept * text * settings.epochs), 0, _adapter_bytes(recipe), int(kept * settings.epochs)
+            )
         case PreferSettings():
-            tokens = int(pairs * 2 * (TASK_TOKENS + answer) * settings.epochs)
-            return Estimate(tokens, 0, _adapter_bytes(recipe))
+            text = min(TASK_TOKENS + answer, settings.cutoff)
+            tokens, texts = int(pairs * 2 * text * settings.epochs), int(pairs * 2 * settings.epochs)
+            return Estimate(tokens, 0, _adapter_bytes(recipe), texts)
         case EvaluateSettings():
             layouts = 1 if step.adapter else len({*settings.base_layouts, recipe.model.layout})
             asked = sum(tests[ref.key] for ref in step.inputs["tests"]) * layouts * len(settings.decodings)
-            return Estimate(
-                asked * TASK_TOKENS, asked * min(answer, settings.max_tokens), asked * ANSWER_BYTES
-            )
+            wrote = asked * min(answer, settings.max_tokens)
+            return Estimate(asked * TASK_TOKENS, wrote, asked * ANSWER_BYTES, asked)
         case BenchmarksSettings():
-            return _benchmarks(settings)
+            return _benchmarks(settings, long)
         case IfevalSettings():
             asked = int(min(_lines(step.files["file"]), settings.limit or math.inf))
-            return _answers(asked, min(ANSWER_TOKENS, settings.max_tokens))
+            return _answers(asked, min(long.answer, settings.max_tokens))
         case ChatSettings():
-            answers = min(ANSWER_TOKENS, settings.max_tokens)
+            answers = min(long.answer, settings.max_tokens)
             before = sum(turns * (turns - 1) // 2 for turns in _turns(step, settings.limit))
             plain = _answers(sum(_turns(step, settings.limit)), answers)
             return replace(plain, read=plain.read + before * (TASK_TOKENS + answers))
         case JudgedSettings():
-            return _judged(step, settings, min(ANSWER_TOKENS, recipe.chat.max_tokens), recipe.chat.limit)
+            return _judged(step, settings, recipe, long)
         case ExamSettings():
             return Estimate(bytes=pairs * RECORD_BYTES)
         case _:  # filter, preferences, probes, review, questions, contamination: views
@@ -148,10 +174,10 @@ def _step(step: Step, recipe: Recipe, tests: Mapping[str, int]) -> Estimate:
 
 
 def _answers(asked: int, answer: int) -> Estimate:
-    return Estimate(asked * TASK_TOKENS, asked * answer, asked * RECORD_BYTES)
+    return Estimate(asked * TASK_TOKENS, asked * answer, asked * RECORD_BYTES, asked)
 
 
-def _benchmarks(settings: BenchmarksSettings) -> Estimate:
+def _benchmarks(settings: BenchmarksSettings, long: Lengths) -> Estimate:
     """By the published sizes; a folder of one's own may hold fewer documents."""
     total = Estimate()
     for name in settings.tasks:
@@ -159,10 +185,14 @@ def _benchmarks(settings: BenchmarksSettings) -> Estimate:
         most = (settings.limit or math.inf) * max(1, len(benchmark.subjects))
         asked = int(min(DOCUMENTS[name], most))
         read = asked * DOCUMENT_TOKENS * (1 + (settings.shots or 0)) * (1 if benchmark.writes else CHOICES)
-        longest = ANSWER_TOKENS if settings.max_tokens is None else min(ANSWER_TOKENS, settings.max_tokens)
+        # A task's own limit is not known here: for it, the typical length stands.
+        longest = ANSWER_TOKENS if settings.max_tokens is None else min(long.answer, settings.max_tokens)
         size = asked * ANSWER_BYTES * len(benchmark.metrics)
         total = Estimate(
-            total.read + read, total.written + benchmark.writes * asked * longest, total.bytes + size
+            total.read + read,
+            total.written + benchmark.writes * asked * longest,
+            total.bytes + size,
+            total.requests + asked * (1 if benchmark.writes else CHOICES),
         )
     return total
 
@@ -172,13 +202,14 @@ def _turns(step: Step, limit: int | None) -> list[int]:
     return [len(question.turns) for question in read_questions(step.files["file"])[:limit]]
 
 
-def _judged(step: Step, settings: JudgedSettings, answer: int, limit: int | None) -> Estimate:
-    turns = _turns(step, limit)
+def _judged(step: Step, settings: JudgedSettings, recipe: Recipe, long: Lengths) -> Estimate:
+    answer = min(long.answer, recipe.chat.max_tokens)
+    turns = _turns(step, recipe.chat.limit)
     pairwise = settings.protocol == "pairwise"
     asked = 2 * len(turns) if pairwise else sum(turns)  # both orders; every turn
     read = asked * (RUBRIC_TOKENS + TASK_TOKENS + (2 if pairwise else 1) * answer)
-    reasons = 1 if settings.asks == "label" else min(REASON_TOKENS, settings.max_tokens)
-    return Estimate(read, asked * reasons, asked * RECORD_BYTES)
+    reasons = 1 if settings.asks == "label" else min(long.reason, settings.max_tokens)
+    return Estimate(read, asked * reasons, asked * RECORD_BYTES, asked)
 
 
 def _pairs(step: Step, recipe: Recipe) -> int:
@@ -199,14 +230,11 @@ def _pairs(step: Step, recipe: Recipe) -> int:
     return count * recipe.responses.samples * recipe.followups.turns * so_far
 
 
-def _lists(settings: InstructionsSettings) -> Estimate:
+def _lists(settings: InstructionsSettings, long: Lengths) -> Estimate:
     new = max(1, settings.list_length - settings.shots)
     lists = math.ceil(settings.count / (new * LIST_YIELD))
-    return Estimate(
-        lists * settings.shots * TASK_TOKENS,
-        lists * min(settings.max_tokens, new * TASK_TOKENS),
-        lists * new * RECORD_BYTES,
-    )
+    wrote = settings.max_tokens if long is LONGEST else min(settings.max_tokens, new * TASK_TOKENS)
+    return Estimate(lists * settings.shots * TASK_TOKENS, lists * wrote, lists * new * RECORD_BYTES, lists)
 
 
 def _kept(recipe: Recipe) -> float:
@@ -222,25 +250,23 @@ def _kept(recipe: Recipe) -> float:
     return share * (chosen.keep_fraction or 1.0)
 
 
+def adapter_parameters(recipe: Recipe) -> int:
+    """Of the LoRA adapter; 0 where the model's shape is not known."""
+    shape = known_shape(recipe)
+    return shape.adapter(recipe.train.lora.rank, recipe.train.lora.target_modules) if shape else 0
+
+
 def _adapter_bytes(recipe: Recipe) -> int:
-    """Float32 adapter on all linear layers of a Llama-like model; 0 where its shape is not known."""
-    hidden, inner, layers = _shape(recipe)
-    rows = 4 * 2 * hidden + 3 * (hidden + inner)  # q, k, v, o; gate, up, down
-    return 4 * recipe.train.lora.rank * rows * layers
+    """On disk, in float32."""
+    return 4 * adapter_parameters(recipe)
 
 
-def _shape(recipe: Recipe) -> tuple[int, int, int]:
-    """Hidden size, inner size and layers, from the model's config where it is at hand; else zeros."""
-    path = Path(model_path(recipe.model.base)).expanduser() / "config.json"
+def known_shape(recipe: Recipe) -> Shape | None:
+    """The base model's, where it is known without a download and is one that can be reckoned with."""
     try:
-        config = json.loads(path.read_bytes())
-        return (
-            int(config["hidden_size"]),
-            int(config["intermediate_size"]),
-            int(config["num_hidden_layers"]),
-        )
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
-        return 0, 0, 0
+        return shape_of(recipe.model.base)
+    except RecipeError:
+        return None
 
 
 def _lines(path: Path) -> int:

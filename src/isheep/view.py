@@ -1,4 +1,4 @@
-"""What a person sees on a terminal: live progress, and the tables of `plan`, `show`, `recipes` and `doctor`.
+"""What a person sees on a terminal: live progress, and the tables of `show`, `recipes` and `doctor`.
 
 The only module that knows about colour. Model text is printed as data: no markup in it is read, control characters are
 made visible.
@@ -157,23 +157,6 @@ def terminal(stderr: bool = False) -> Console:
 def plain_table(title: str, show_header: bool = True) -> Table:
     heading = Text(title, no_wrap=True, overflow="ignore")
     return Table(title=heading, title_justify="left", box=None, pad_edge=False, show_header=show_header)
-
-
-def plan_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """The steps of a plan with what is done and what is still to come."""
-    table = plain_table("plan")
-    for name, justify in (
-        ("step", "left"), ("key", "left"), ("state", "left"),
-        ("tokens read", "right"), ("written", "right"), ("disk", "right"),
-    ):  # fmt: skip
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for row in rows:
-        style = "dim" if row["state"] == "done" else ""
-        table.add_row(
-            row["step"], row["key"][:12], row["state"], count(row["read"]), count(row["written"]),
-            size(row["bytes"]), style=style,
-        )  # fmt: skip
-    return table
 
 
 def count(number: float) -> str:

@@ -2,7 +2,8 @@
 
 They are those of the released code, written to match whole words and whole forms, and to look at what was asked: a
 dialogue may have two speakers, a quiz has choices. "(a)", "e.g." and HTML are no reason to drop an answer.
-Knows: strings.
+Each looks first at what is cheap and rarely there, and at what excuses it last: a million answers are looked at in
+seconds, not minutes. Knows: strings.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ def unfinished(s: ResponseSubject) -> bool:
 
 #: Released code's roles, and "Q" of the layout qa; its "output" is left out: answers with code hold such lines.
 _SPEAKER = re.compile(
-    r"^[ \t>#*_]*(assistant|system|human|question|user|Q)[ \t]*[0-9]*[ \t*_]*[:：]|<\|im_(?:start|end)\|>",
-    re.I | re.M,
+    r"^[ \t>#*_]*(assistant|system|human|question|user|Q)[ \t]*[0-9]*[ \t*_]*[:：]", re.I | re.M
 )
+_CHAT_MARK = re.compile(r"<\|im_(?:start|end)\|>", re.I)
 #: A chat template's role on a line of its own, after an answer.
 _BARE_ROLE = re.compile(r"\n(?:assistant|user)\n")
 _SEVERAL_VOICES = re.compile(
@@ -45,15 +46,18 @@ _SEVERAL_VOICES = re.compile(
 @rule("second_speaker", "goes on with the next turn of a conversation nobody asked for")
 def second_speaker(s: ResponseSubject) -> bool:
     """A speaker's label at the start of a line, unless the task asked for several voices or for that word."""
+    marked = _BARE_ROLE.search(s.response) or _CHAT_MARK.search(s.response)
+    if not marked and not _SPEAKER.search(s.response):
+        return False
     asked = f"{s.instruction}\n{s.input}"
     if _SEVERAL_VOICES.search(asked):
         return False
-    labels = {(match[1] or "").lower() for match in _SPEAKER.finditer(s.response)}
+    labels = {match[1].lower() for match in _SPEAKER.finditer(s.response)}
     # "System: Windows" answers a task about systems; "Question:" is no answer, though most tasks speak of questions.
     asked_for = {
         role for role in ("assistant", "system", "human", "user") if re.search(rf"\b{role}s?\b", asked, re.I)
     }
-    return bool(labels - asked_for or _BARE_ROLE.search(s.response))
+    return bool(labels - asked_for or marked)
 
 
 _CHOICE = re.compile(r"^[ \t]*\(?([A-E])[.)]\s+\S", re.M)
@@ -67,17 +71,27 @@ _CHOICES_ASKED = re.compile(
 @rule("answer_choices", "offers choices A, B, ... instead of answering")
 def answer_choices(s: ResponseSubject) -> bool:
     """Lines "A. ..." and "B. ...", unless choices were asked for; "(a) boil water, (b) ..." in a line are none."""
-    if _CHOICES_ASKED.search(f"{s.instruction}\n{s.input}"):
+    offered = "B." in s.response or "B)" in s.response
+    if offered:
+        offered = "AB" in "".join(_CHOICE.findall(s.response))
+    if not offered and not (":" in s.response and _CHOICES_LABEL.search(s.response)):
         return False
-    letters = "".join(_CHOICE.findall(s.response))
-    return "AB" in letters or bool(_CHOICES_LABEL.search(s.response))
+    return not _CHOICES_ASKED.search(f"{s.instruction}\n{s.input}")
 
 
 @rule("repeats_question", "only repeats the request")
 def repeats_question(s: ResponseSubject) -> bool:
     """Compared by words, with and without the input."""
+    starts = zip(_first_tokens(s.response), _first_tokens(s.instruction), strict=False)
+    if any(one != two for one, two in starts):
+        return False
     said = tokens(s.response)
     return bool(said) and said in (tokens(s.instruction), tokens(f"{s.instruction}\n{s.input}"))
+
+
+def _first_tokens(text: str) -> list[str]:
+    """The tokens of a text's first four pieces between spaces: the beginning of all its tokens."""
+    return tokens(" ".join(text.split(None, 4)[:4]))
 
 
 #: Tasks whose right answer may well be a question: text to be written or reworked.
@@ -94,10 +108,11 @@ _STATEMENT = re.compile(r"[.!。！](?:\s|$)")
 @rule("asks_back", "answers with a question, or ends by asking the user")
 def asks_back(s: ResponseSubject) -> bool:
     """Nothing but questions, or a last paragraph put to the user, unless wording was asked for."""
-    if _WORDING_ASKED.search(s.instruction) or _SEVERAL_VOICES.search(s.instruction) or "?" in s.input:
-        return False
     only_questions = s.response.endswith(("?", "？")) and not _STATEMENT.search(s.response)
-    return only_questions or bool(_ASKS_USER.search(s.response))
+    if not only_questions and not _ASKS_USER.search(s.response):
+        return False
+    excused = _WORDING_ASKED.search(s.instruction) or _SEVERAL_VOICES.search(s.instruction) or "?" in s.input
+    return not excused
 
 
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]")
@@ -112,22 +127,33 @@ _ABOUT_LANGUAGE = re.compile(
 @rule("cjk", "runs into Chinese, Japanese or Korean in an answer to a request without any")
 def cjk(s: ResponseSubject) -> bool:
     """Two such characters in a row, unless the request has some or is about languages."""
+    if s.response.isascii() or not _CJK_RUN.search(s.response):
+        return False
     asked = f"{s.instruction}\n{s.input}"
-    return bool(_CJK_RUN.search(s.response)) and not _CJK.search(asked) and not _ABOUT_LANGUAGE.search(asked)
+    return not _CJK.search(asked) and not _ABOUT_LANGUAGE.search(asked)
 
 
 @rule("input_repeated", "the input already stands in the instruction: a badly written task")
 def input_repeated(s: ResponseSubject) -> bool:
     """Two or more whole words in a row; a single word may well stand in both."""
+    if not s.input:
+        return False
+    first = _first_tokens(s.input)
+    if first and first[0] not in s.instruction.lower():
+        return False
     part, whole = tokens(s.input), tokens(s.instruction)
     starts = range(len(whole) - len(part) + 1)
     return len(part) >= 2 and any(whole[i : i + len(part)] == part for i in starts)
 
 
+#: As \bnoinput\b would; but that looks for a border at every character, and this for an n.
+_NOINPUT = re.compile(r"[nN](?i:oinput)\b(?<!\w.{7})")
+
+
 @rule("noinput", "a leaked mark for an absent input")
 def leaked_noinput(s: ResponseSubject) -> bool:
     """The whole word; "there is no input" is prose."""
-    return bool(re.search(r"\bnoinput\b", s.response, re.I))
+    return bool(_NOINPUT.search(s.response))
 
 
 #: In order of trial.

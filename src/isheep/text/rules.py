@@ -6,7 +6,7 @@ recipe's list of rules may name any of them. Knows: strings.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 
@@ -50,7 +50,7 @@ def instruction_reason(
     4 to 150 words are the released code's limits; a small world may have shorter tasks.
     """
     subject = InstructionSubject(instruction.strip(), input.strip(), min_words, max_words)
-    return _first_reason(ALL_INSTRUCTION_RULES, frozenset(enabled), subject)
+    return _first_reason(_of_instructions(tuple(enabled)), subject)
 
 
 def response_reason(
@@ -58,17 +58,29 @@ def response_reason(
 ) -> str | None:
     """The name of the first enabled rule that drops an answer, or None to keep it. `finish` is the Completion's."""
     subject = ResponseSubject(instruction.strip(), input.strip(), response.strip(), finish)
-    return _first_reason(ALL_RESPONSE_RULES, frozenset(enabled), subject)
+    return _first_reason(_of_responses(tuple(enabled)), subject)
 
 
-def _first_reason(rules: Mapping[str, Rule[S]], enabled: frozenset[str], subject: S) -> str | None:
-    _check_names(tuple(rules), enabled)
-    return next((name for name, rule in rules.items() if name in enabled and rule.drops(subject)), None)
+def _first_reason(rules: Sequence[Rule[S]], subject: S) -> str | None:
+    for rule in rules:
+        if rule.drops(subject):
+            return rule.name
+    return None
 
 
 @lru_cache(maxsize=64)
-def _check_names(known: tuple[str, ...], enabled: frozenset[str]) -> None:
-    for name in sorted(enabled.difference(known)):
+def _of_instructions(names: tuple[str, ...]) -> list[Rule[InstructionSubject]]:
+    return _in_order(ALL_INSTRUCTION_RULES, names)
+
+
+@lru_cache(maxsize=64)
+def _of_responses(names: tuple[str, ...]) -> list[Rule[ResponseSubject]]:
+    return _in_order(ALL_RESPONSE_RULES, names)
+
+
+def _in_order(known: Mapping[str, Rule[S]], names: Collection[str]) -> list[Rule[S]]:
+    for name in sorted(set(names).difference(known)):
         near = get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise RecipeError(f"there is no rule {name!r}", f"{hint}the rules are {', '.join(known)}")
+    return [rule for name, rule in known.items() if name in names]

@@ -114,7 +114,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "show": {"report", "runs", "records", "view"},
     "sweep": {
         "walk",
-        "worker",
+        "child",
         "step",
         "runs",
         "plan",

@@ -1,10 +1,20 @@
-"""A Python process of our own: how it is started, and how its end is told. Knows neither steps nor models."""
+"""A Python process of our own: how it is started, with what memory settings, and how its end is told.
+
+Knows neither steps nor models.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
 from pathlib import Path
+
+#: glibc keeps freed blocks instead of giving every tensor back to the kernel: 1.2 to 4.4 times faster on CPUs here.
+MALLOC = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "100000000000",
+    "MALLOC_TOP_PAD_": "134217728",
+}
 
 
 def python(module: str) -> list[str]:

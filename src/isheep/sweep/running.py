@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from isheep.child import MALLOC
 from isheep.errors import BackendError, RecipeError, StoreError, YieldError
 from isheep.runs import DEFAULT_STORE
 from isheep.step import Event
@@ -27,7 +28,6 @@ from isheep.store import Store
 from isheep.sweep.definition import Job, LoadedSweep
 from isheep.sweep.record import Entry, SweepRecord, open_sweep, write_sweep
 from isheep.walk import run
-from isheep.worker import MALLOC
 
 
 @dataclass(frozen=True, slots=True)

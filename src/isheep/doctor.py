@@ -23,6 +23,7 @@ OPTIONAL = {
     "lm_eval": ("eval", "fixed benchmarks"),
     "langdetect": ("eval", "IFEval's language instruction"),
     "nvidia-ml-py": ("gpu", "energy of an NVIDIA GPU"),
+    "ray": ("ray", "several engines at once"),
 }
 
 Row = tuple[str, str, str]

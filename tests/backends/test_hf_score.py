@@ -10,7 +10,7 @@ import torch
 
 from isheep.backends.base import ModelSpec, Query, Runtime
 from isheep.backends.hf import HFEngine
-from isheep.backends.hf_score import _chains
+from isheep.backends.hf_choices import _chains
 from isheep.errors import BackendError
 from tiny_models import make_model
 

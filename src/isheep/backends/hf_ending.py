@@ -23,7 +23,8 @@ class Ending:
 
     def __init__(self, sampling: Sampling, model: Any, tokenizer: Any, decoder: Decoder) -> None:
         self._decoder = decoder
-        self._ends = _end_ids(sampling.stops, model, tokenizer)
+        #: The tokens that end a text.
+        self.ends = _end_ids(sampling.stops, model, tokenizer)
         self._stops = tuple(s for s in sampling.stops if s and special_id(tokenizer, s) is None)
         self._until = re.compile(sampling.until) if sampling.until else None
         size = model.get_input_embeddings().weight.shape[0]
@@ -32,7 +33,7 @@ class Ending:
 
     def reached(self, tokens: Sequence[int]) -> bool:
         """Is the text complete with the last of these tokens?"""
-        if tokens[-1] in self._ends:
+        if tokens[-1] in self.ends:
             return True
         if self._until is None and not self._telling[tokens[-1]]:
             return False
@@ -42,7 +43,7 @@ class Ending:
         """The finished text, cut where it ends."""
         text = self._decoder.text(tokens)
         cut = self._cut(text)
-        ended = cut is None and tokens[-1] in self._ends
+        ended = cut is None and tokens[-1] in self.ends
         return Completion(
             id=id,
             text=text if cut is None else text[:cut],

@@ -1,15 +1,20 @@
-"""The records of the loop: tasks, answers, scores of a judge, decisions, models. Imports nothing but numpy."""
+"""The records of the loop: tasks, answers, scores of a judge, decisions, models.
+
+Numpy is imported only where a vector is opened: a plan is made without it.
+"""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from isheep.records.base import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 #: Added to a pair's id to name the follow-up to it, and the answer to that.
 FOLLOWS = "+"
@@ -124,6 +129,8 @@ class Vector(Record):
     @property
     def numbers(self) -> NDArray[np.float32]:
         """The vector, shape [hidden size]."""
+        import numpy as np
+
         return np.frombuffer(base64.b64decode(self.values), dtype="<f2").astype(np.float32)
 
 

@@ -18,6 +18,22 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
+@pytest.fixture(params=["flock", "lease"])
+def locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Either kind of lock, for this process and those it starts. A lease is longer than any pause of a busy machine."""
+    monkeypatch.setenv("ISHEEP_LOCKS", request.param)
+    monkeypatch.setenv("ISHEEP_LEASE_SECONDS", "30")
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test touches the user's cache."""
+    monkeypatch.setenv("ISHEEP_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 @pytest.fixture
 def key() -> str:
     return KEY

@@ -284,10 +284,10 @@ def test_a_disk_without_locks_is_said(store: Store, monkeypatch: pytest.MonkeyPa
     def refuse(*args: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("isheep.store.lock.fcntl.flock", refuse)
+    monkeypatch.setattr("isheep.store.flock.fcntl.flock", refuse)
     with pytest.raises(StoreError, match="does not know file locks") as caught, store.claim("score", "k"):
         pass
-    assert "local disk" in caught.value.hint
+    assert "ISHEEP_LOCKS=lease" in caught.value.hint
 
 
 def test_a_disk_full_while_publishing_loses_nothing(

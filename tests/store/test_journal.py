@@ -180,7 +180,7 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_record_that_is_not_json_is_not_written(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j")
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(ValueError, match="not JSON"):
         journal.append(Score("a", "t", "m", float("nan"), 1, 0, 1))
     assert len(journal) == 0
     assert (tmp_path / "j").read_bytes() == b""

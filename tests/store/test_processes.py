@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from worker import work
 
 Picture = Callable[[Path], dict[str, bytes]]
+pytestmark = pytest.mark.usefixtures("locks")
 WORKER = Path(__file__).with_name("worker.py")
 CODE = str(Path(isheep.store.__file__).parent)
 
@@ -113,7 +114,7 @@ def die_at(moment: int) -> None:
 
 
 def test_one_works_the_other_waits_and_gets_it(store: Store, key: str, picture: Picture) -> None:
-    first = start(store, key, 20, 0.05)
+    first = start(store, key, 20, 0.1)
     assert hear(first) == "claimed 0"
     second = start(store, key, 20, 0)
     waiting = hear(second)
@@ -128,7 +129,7 @@ def test_one_works_the_other_waits_and_gets_it(store: Store, key: str, picture: 
 
 
 def test_when_the_first_dies_the_second_goes_on(store: Store, key: str, picture: Picture) -> None:
-    first = start(store, key, 6, 0.1)
+    first = start(store, key, 6, 0.4)
     assert hear(first) == "claimed 0"
     second = start(store, key, 6, 0)
     assert hear(second).startswith("waiting")
@@ -166,9 +167,9 @@ def test_a_lock_file_replaced_by_another_is_noticed(tmp_path: Path) -> None:
     first = lock.take(path)
     assert first is not None
     assert lock.take(path) is None
-    assert lock.holder(path).startswith(f"process {os.getpid()} on ")
+    assert lock.at(path).holder().startswith(f"process {os.getpid()} on ")
     first.release()
-    assert lock.holder(path) == "another process"
+    assert lock.at(path).holder() == "another process"
     second = lock.take(path)
     assert second is not None
     assert lock.take(path) is None

@@ -22,6 +22,8 @@ NEEDED = (
 OPTIONAL = {
     "lm_eval": ("eval", "fixed benchmarks"),
     "langdetect": ("eval", "IFEval's language instruction"),
+    "bitsandbytes": ("quant", "a base in 8 or 4 bits"),
+    "vllm": ("vllm", "the engine vllm, on NVIDIA GPUs"),
     "nvidia-ml-py": ("gpu", "energy of an NVIDIA GPU"),
     "ray": ("ray", "several engines at once"),
 }

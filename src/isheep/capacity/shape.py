@@ -8,6 +8,7 @@ reads only some of its weights for each token: not estimated.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,6 +147,8 @@ SHAPES: Mapping[str, Shape] = {
 }
 
 _BY_NAME = {name.lower().removesuffix("-hf"): shape for name, shape in SHAPES.items()}
+#: What the names of siblings of the same shape end in.
+_ENDINGS = re.compile(r"(-instruct|-chat|-hf|-base)+$")
 
 
 def shape_of(base: str) -> Shape | None:
@@ -153,9 +156,7 @@ def shape_of(base: str) -> Shape | None:
     folder = model_path(base)
     if is_folder(folder):
         return _read(Path(folder).expanduser() / "config.json")
-    name = base.lower()
-    for ending in ("-instruct", "-chat", "-it", "-hf", "-base"):
-        name = name.removesuffix(ending)
+    name = _ENDINGS.sub("", base.lower())
     return _BY_NAME.get(name) or _BY_NAME.get(f"{name}-base")
 
 
@@ -177,6 +178,7 @@ def from_config(config: Mapping[str, Any]) -> Shape:
     kind = config.get("model_type", "")
     hidden = int(config["hidden_size"])
     heads = int(config.get("num_attention_heads") or 1)
+    head_dim = int(config.get("head_dim") or 0)
     return Shape(
         hidden=hidden,
         inner=int(config["intermediate_size"]),
@@ -185,7 +187,7 @@ def from_config(config: Mapping[str, Any]) -> Shape:
         kv_heads=int(config.get("num_key_value_heads") or heads),
         vocab=int(config.get("vocab_size") or 0),
         tied=bool(config.get("tie_word_embeddings")),
-        head_dim=int(config.get("head_dim") or 0),
+        head_dim=0 if head_dim == hidden // heads else head_dim,
         biases=kind == "qwen2",
         head_norms=kind == "qwen3",
         exact=kind in EXACT and not config.get("attention_bias") and not config.get("mlp_bias"),

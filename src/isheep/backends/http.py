@@ -81,6 +81,10 @@ def _anything(body: Any) -> None:
     """Every JSON body will do."""
 
 
+def _text(content: bytes) -> str:
+    return content.decode(errors="replace")
+
+
 class Client:
     """Asks one server, from as many threads as you like. `timeout` is in seconds without a word from the server.
 
@@ -120,6 +124,11 @@ class Client:
         """The JSON at a path below the base. Same errors as `post`."""
         return self._ask("GET", path, None, _anything, threading.Event())
 
+    def tell(self, path: str, payload: object) -> str:
+        """What the server says to a JSON payload, where that need not be JSON. Same errors as `post`."""
+        said: str = self._ask("POST", path, payload, _anything, threading.Event(), _text)
+        return said
+
     def post(
         self,
         path: str,
@@ -145,11 +154,12 @@ class Client:
         payload: object,
         check: Callable[[Any], object],
         stop: threading.Event,
+        decode: Callable[[bytes], Any] = json.loads,
     ) -> Any:
         tried = 1
         while True:
             try:
-                return self._once(method, f"{self.url}/{path.lstrip('/')}", payload, check)
+                return self._once(method, f"{self.url}/{path.lstrip('/')}", payload, check, decode)
             except _PassingError as failure:
                 words, after = str(failure), failure.after
             if tried == self._retry.tries or stop.wait(self._retry.wait(tried, after)):
@@ -160,7 +170,14 @@ class Client:
             with self._lock:
                 self.retries += 1
 
-    def _once(self, method: str, url: str, payload: object, check: Callable[[Any], object]) -> Any:
+    def _once(
+        self,
+        method: str,
+        url: str,
+        payload: object,
+        check: Callable[[Any], object],
+        decode: Callable[[bytes], Any],
+    ) -> Any:
         """One try. Errors are never chained: those of requests hold the request, and with it the key."""
         try:
             response = self._session.request(
@@ -186,7 +203,7 @@ class Client:
             raise BackendError(f"{self.url} cannot be asked: {self._key.hide(str(error))}") from None
         if response.ok and not 300 <= response.status_code < 400:
             try:
-                body = json.loads(response.content)
+                body = decode(response.content)
                 check(body)
             except (ValueError, RecursionError) as error:
                 words = self._key.hide(f"{type(error).__name__}: {error}")[:DETAIL]
@@ -244,7 +261,7 @@ def _words(response: requests.Response) -> str:
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):
-        return response.content.decode(errors="replace")
+        return _text(response.content)
     found: Any = body
     for name in ("error", "message", "detail"):
         if isinstance(found, dict) and name in found:

@@ -5,12 +5,12 @@ Knows: that API, and when to give a server up. Does not know: HTTP's troubles (h
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from isheep.backends import server_wire
 from isheep.backends.base import Runtime
 from isheep.backends.http import Client, RefusedError, Retry, UnavailableError
 from isheep.backends.http_key import Secret
@@ -23,8 +23,6 @@ from isheep.errors import BackendError
 GIVE_UP = 8
 #: Statuses that speak of the caller, not of the one request: a wrong key, a wrong address, no such model, a redirect.
 _EVERY_REQUEST = (401, 404, *range(300, 400))
-#: Models named in an error.
-_SHOWN = 20
 
 Failure = RefusedError | UnavailableError
 
@@ -125,7 +123,7 @@ class OpenAIJudge:
             if offered and self._model not in offered:
                 raise BackendError(
                     f"the server has no model {self._model!r}",
-                    f"set judge.model; it offers {_listed(offered)}",
+                    f"set judge.model; it offers {server_wire.listed(offered)}",
                 )
         if failure.status in _EVERY_REQUEST or (failure.status == 403 and not answered):
             raise failure
@@ -201,34 +199,9 @@ def payload(model: str, request: JudgeRequest, ways: Collection[str] = ()) -> di
 
 def read(body: Any) -> Said:
     """What an answer of the chat API says. Raises ValueError when it is none."""
-    try:
-        choice = body["choices"][0]
-        content = choice["message"].get("content")
-        if isinstance(content, list):  # some servers give parts
-            content = "".join(part.get("text", "") for part in content)
-        if not isinstance(content, str | None):
-            raise ValueError("its content is no text")
-        usage = body.get("usage") or {}
-        model = body.get("model")
-        return Said(
-            content or "",
-            " ".join(model.split())[:200] if isinstance(model, str) else "",
-            _first_token(choice.get("logprobs")),
-            int(usage.get("prompt_tokens") or 0),
-            int(usage.get("completion_tokens") or 0),
-        )
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"no chat completion: {str(body)[:200]}") from error
-
-
-def _first_token(logprobs: Any) -> tuple[tuple[str, float], ...]:
-    """The most probable first tokens; empty where the server does not give them, or not in this form."""
-    try:
-        top = logprobs["content"][0]["top_logprobs"]
-        pairs = [(str(entry["token"]), float(entry["logprob"])) for entry in top]
-    except (LookupError, TypeError, ValueError):
-        return ()
-    return tuple((token, value) for token, value in pairs if math.isfinite(value))
+    answer = server_wire.chat(body)
+    logprobs = tuple(server_wire.top_tokens(answer.logprobs))
+    return Said(answer.text, answer.model, logprobs, answer.prompt_tokens or 0, answer.tokens or 0)
 
 
 def _other_ways(reason: str, request: JudgeRequest) -> frozenset[str]:
@@ -238,9 +211,3 @@ def _other_ways(reason: str, request: JudgeRequest) -> frozenset[str]:
     if request.top_logprobs and "logprobs" in reason:
         ways.add("no logprobs")
     return frozenset(ways)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Names from outside, on one line of bearable length."""
-    shown = ", ".join(repr(name[:100]) for name in names[:_SHOWN])
-    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -7,7 +7,7 @@ numbers from its own seed. So neither the batch, nor the order, nor an interrupt
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,7 +29,7 @@ from isheep.backends.hf_batches import Halving, plan
 from isheep.backends.hf_decode import Runner
 from isheep.backends.hf_ending import Ending
 from isheep.backends.hf_layout import resolve
-from isheep.backends.hf_sampling import draw, uniforms
+from isheep.backends.hf_sampling import Draws
 from isheep.backends.hf_text import Decoder, encode_prompts
 from isheep.records import Completion, Likelihood
 from isheep.text.prompts import Layout
@@ -41,14 +41,15 @@ class HFEngine:
     def __init__(self, model: ModelSpec, runtime: Runtime) -> None:
         self._spec = model
         device = hf_load.prepare(runtime)
-        self.device_name = hf_load.describe_device(device)
         self._batch_size = runtime.batch_size
         self.tokenizer: Any = hf_load.load_tokenizer(model)
-        base = hf_load.load_model(model, device, hf_load.pick_dtype(model.dtype, device))
+        dtype = hf_load.pick_dtype(model.dtype, device)
+        base = hf_load.load_model(model, device, dtype, hf_load.spread(runtime, device))
+        self.device_name = hf_load.describe_device(device, base)
         self.model: Any = hf_load.add_adapter(base, model)
         # Shared ones once; an adapter merged in memory adds none, as it costs nothing to run.
-        self.parameters: int | None = sum(p.numel() for p in self.model.parameters())
-        self._context = hf_load.context_length(self.model)
+        self.parameters: int | None = hf_load.count_parameters(self.model)
+        self._context = hf_load.context_length(self.model.config, model)
         self._runner = Runner(self.model, self.tokenizer.pad_token_id)
         self._decoder = Decoder(self.tokenizer)
         self._choices = hf_score.Tokenised(self.tokenizer)
@@ -73,12 +74,12 @@ class HFEngine:
     def generate(self, requests: Sequence[Request], skip: Collection[str] = ()) -> Iterator[Completion]:
         prompts = self._rows(requests)
         endings = {
-            s: Ending(s, self.model, self.tokenizer, self._decoder) for s in {r.sampling for r in requests}
+            sampling: Ending(sampling, self.model, self.tokenizer, self._decoder)
+            for sampling in {r.sampling for r in requests}
         }
 
         def work(part: Sequence[int]) -> list[Completion]:
-            sampling = requests[part[0]].sampling
-            return self._write(requests, prompts, part, sampling, endings[sampling])
+            return self._write(requests, prompts, part, endings)
 
         def unread(n: int) -> Completion | None:
             fits = len(prompts[n]) < self.context
@@ -145,10 +146,10 @@ class HFEngine:
         return encode_prompts(self.tokenizer, [item.prompt for item in items]) if items else []
 
     def _plan(self, items: Items, rows: Sequence[list[int]]) -> list[list[int]]:
-        """Batches of indices; what is written together is drawn in one way."""
-        groups: dict[str, list[int]] = {}
+        """Batches of indices; what is written together has one limit."""
+        groups: dict[int, list[int]] = {}
         for n, item in enumerate(items):
-            groups.setdefault(repr(item.sampling) if isinstance(item, Request) else "", []).append(n)
+            groups.setdefault(item.sampling.max_tokens if isinstance(item, Request) else 0, []).append(n)
         return [
             [group[at] for at in batch]
             for _, group in sorted(groups.items())
@@ -182,22 +183,21 @@ class HFEngine:
         requests: Sequence[Request],
         prompts: Sequence[list[int]],
         part: Sequence[int],
-        sampling: Sampling,
-        ending: Ending,
+        endings: Mapping[Sampling, Ending],
     ) -> list[Completion]:
         rows = [prompts[n] for n in part]
-        limits = [self._limit(len(row), sampling.max_tokens) for row in rows]
-        numbers = uniforms([requests[n].seed for n in part], max(limits))
+        limits = [
+            self._limit(len(row), requests[n].sampling.max_tokens) for n, row in zip(part, rows, strict=True)
+        ]
+        samplings = [requests[n].sampling for n in part]
+        drawn = Draws(samplings, [requests[n].seed for n in part], max(limits))
         with torch.inference_mode():
             written = self._runner.decode(
-                rows,
-                limits,
-                lambda logits, alive, step: draw(logits, sampling, numbers[alive, step]),
-                lambda row, tokens: ending.reached(tokens),
+                rows, limits, drawn, lambda row, tokens: endings[samplings[row]].reached(tokens)
             )
         return [
-            ending.completion(requests[n].id, len(row), tokens)
-            for n, row, tokens in zip(part, rows, written, strict=True)
+            endings[sampling].completion(requests[n].id, len(row), tokens)
+            for n, sampling, row, tokens in zip(part, samplings, rows, written, strict=True)
         ]
 
     def _limit(self, prompt: int, wanted: int) -> int:

@@ -29,9 +29,10 @@ class HFModel(Careful, HFLM):  # type: ignore[misc]
         device = hf_load.prepare(runtime)
         self.device_name = hf_load.describe_device(device)
         tokenizer = hf_load.load_tokenizer(spec)
-        base = hf_load.load_model(spec, device, hf_load.pick_dtype(spec.dtype, device))
+        dtype = hf_load.pick_dtype(spec.dtype, device)
+        base = hf_load.load_model(spec, device, dtype, hf_load.spread(runtime, device))
         model = hf_load.add_adapter(base, spec)
-        self.parameters = sum(p.numel() for p in model.parameters())
+        self.parameters = hf_load.count_parameters(model)
         self.layout = resolve(layout, tokenizer, model) if layout else None
         self.batch = runtime.batch_size
         super().__init__(

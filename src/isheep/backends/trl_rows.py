@@ -15,6 +15,10 @@ from isheep.text.prompts import Layout
 
 Row = dict[str, list[int]]
 
+#: Rows that teach nothing, as `tokenise` and `tokenise_preferred` would write them: one token is read, none learned.
+BLANK: Row = {"input_ids": [0], "completion_mask": [0]}
+BLANK_PREFERRED: Row = {"prompt_ids": [0], "chosen_ids": [], "rejected_ids": []}
+
 
 def tokenise(
     tokenizer: Any, examples: Sequence[Example], layout: Layout, cutoff: int

@@ -9,7 +9,7 @@ import pytest
 
 from evaluated import write_evaluations
 from isheep.benchmarks import BENCHMARKS
-from isheep.estimate import DOCUMENTS, Estimate, estimate
+from isheep.estimate import DOCUMENTS, LONGEST, Estimate, estimate
 from isheep.plan import make_plan
 from toy import TESTS, toy, write_lines
 
@@ -219,3 +219,35 @@ def test_benchmarks_by_their_published_sizes(tmp_path: Path) -> None:
 def test_a_test_that_was_added_is_counted_apart(tmp_path: Path) -> None:
     found = estimated(tmp_path, *write_evaluations(tmp_path), "evaluate.decodings=[greedy]")
     assert (found["evaluate.1"].read, found["also.1"].read) == (3 * 40, 2 * 40)
+
+
+# lengths
+
+
+def test_the_longest_texts_are_those_the_recipe_allows(tmp_path: Path) -> None:
+    words = (
+        "responses.max_tokens=700",
+        "instructions.max_tokens=900",
+        "train.cutoff=512",
+        "followups.turns=2",
+    )
+    sampled = "assessment={reading: sampled, max_tokens: 60}"
+    plan = make_plan(toy(tmp_path, *words, sampled))
+    typical, longest = estimate(plan), estimate(plan, LONGEST)
+    answers = longest["responses.0"]
+    assert answers.written == answers.requests * 700 > typical["responses.0"].written
+    assert longest["instructions.0"].written == longest["instructions.0"].requests * 900
+    assert longest["assessment.0"].written == longest["assessment.0"].requests * 60
+    assert longest["train.0"].read == longest["train.0"].requests * 512, "longer texts are cut"
+    for name, guess in longest.items():
+        assert guess.read >= typical[name].read, name
+        assert guess.written >= typical[name].written, name
+        assert guess.requests == typical[name].requests, name
+
+
+def test_requests_are_counted(tmp_path: Path) -> None:
+    found = estimated(tmp_path, "instructions.count=1000", "responses.samples=2", "filter.keep_fraction=0.5")
+    assert found["responses.0"].requests == 2000
+    assert found["assessment.0"].requests == 2 * 2000, "both scales"
+    assert found["train.0"].requests == found["train.0"].read / 120 == 2 * 1000, "both epochs"
+    assert found["filter.0"].requests == 0

@@ -66,6 +66,11 @@ class Capacity:
     #: What a person should read below the table.
     notes: tuple[str, ...]
 
+    @property
+    def fits(self) -> bool:
+        """Whether every step does."""
+        return all(cost.fits for cost in self.costs.values())
+
     def row(self, step: str) -> dict[str, Any]:
         """What a step's line of the table says: "seconds" (null: not known here), "limit", "memory", "fits"."""
         return asdict(self.costs[step])

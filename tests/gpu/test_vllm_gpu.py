@@ -1,6 +1,6 @@
 """vLLM itself: the contract of all engines, adapters, and its answers held against transformers'.
 
-Needs vLLM and a GPU, or vLLM's build for CPUs: `pytest -m gpu tests/gpu`. docs/vllm.md keeps what was run, when, on what.
+Needs vLLM and a GPU, or vLLM's build for CPUs: `pytest tests/gpu`. docs/vllm.md keeps what was run, when, on what.
 """
 
 from __future__ import annotations

@@ -68,6 +68,11 @@ class Asked:
     payload: Any
 
 
+def refusal(code: int, message: str) -> Status:
+    """An error as the API words it."""
+    return Status(code, body=json.dumps({"error": {"message": message, "code": code}}))
+
+
 class ChatServer:
     """`answer` writes the text for a payload. With `key`, every other key is refused (and repeated, as rude servers
     do). `reject` may refuse a single payload with a Status. `told` is the name it gives itself, by default the
@@ -118,18 +123,31 @@ class ChatServer:
         """Payloads of the chat requests, in the order they came."""
         return [asked.payload for asked in self.asked if asked.path == "/v1/chat/completions"]
 
+    #: Questions whose path ends like this meet misdeeds; others (which models there are) never do.
+    meets = ""
+
     def begin(self, asked: Asked) -> Misdeed | None:
         with self._lock:
             self.asked.append(asked)
             self._now += 1
             self.most = max(self.most, self._now)
-            if asked.payload is None:
+            if asked.payload is None or not asked.path.endswith(self.meets):
                 return None
             return self._misdeeds.popleft() if self._misdeeds else self._forever
 
     def end(self) -> None:
         with self._lock:
             self._now -= 1
+
+    def route(self, path: str, payload: Any) -> Status:
+        """What a good question gets."""
+        if payload is None and path == "/v1/models":
+            return Status(200, body=json.dumps({"data": [{"id": name} for name in self.models]}))
+        if payload is None or path != "/v1/chat/completions":
+            return refusal(404, "Not Found")
+        if payload["model"] not in self.models:
+            return refusal(404, f"The model `{payload['model']}` does not exist.")
+        return self.reject(payload) or Status(200, body=json.dumps(self.completion(payload)))
 
     def completion(self, payload: Any) -> dict[str, Any]:
         """A chat completion. Its tokens are words."""
@@ -164,6 +182,8 @@ class _Server(ThreadingHTTPServer):
 def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Headers and body in one packet; in two, the second waits 40 ms for the first to be acknowledged.
+        wbufsize = -1
 
         def do_GET(self) -> None:
             self._serve(None)
@@ -191,21 +211,13 @@ def _handler(server: ChatServer) -> type[BaseHTTPRequestHandler]:
             elif isinstance(misdeed, Body):
                 self._send(200, misdeed.text)
             elif server.key and given != f"Bearer {server.key}":
-                self._error(401, f"Incorrect API key provided: {given.removeprefix('Bearer ')}.")
-            elif payload is None and self.path == "/v1/models":
-                self._send(200, json.dumps({"data": [{"id": name} for name in server.models]}))
-            elif payload is None or self.path != "/v1/chat/completions":
-                self._error(404, "Not Found")
-            elif payload["model"] not in server.models:
-                self._error(404, f"The model `{payload['model']}` does not exist.")
-            elif (refusal := server.reject(payload)) is not None:
-                self._send(refusal.code, refusal.body, refusal.headers)
+                key = given.removeprefix("Bearer ")
+                self._send(401, refusal(401, f"Incorrect API key provided: {key}.").body)
             else:
-                time.sleep(misdeed.seconds if isinstance(misdeed, Slow) else server.delay)
-                self._send(200, json.dumps(server.completion(payload)), cut=isinstance(misdeed, Cut))
-
-        def _error(self, code: int, message: str) -> None:
-            self._send(code, json.dumps({"error": {"message": message, "code": code}}))
+                good = server.route(self.path, payload)
+                if good.code == 200 and payload is not None:
+                    time.sleep(misdeed.seconds if isinstance(misdeed, Slow) else server.delay)
+                self._send(good.code, good.body, good.headers, cut=isinstance(misdeed, Cut))
 
         def _send(self, code: int, body: str, headers: Mapping[str, str] = {}, cut: bool = False) -> None:
             data = body.encode()

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from completion_server import VLLM, CompletionServer, ModelBrain
 from isheep.backends import ENGINES, open_engine
 from isheep.backends.base import (
     Embedder,
@@ -24,10 +25,12 @@ from isheep.backends.base import (
     Request,
     Runtime,
     Sampling,
+    ServerSpec,
 )
 from isheep.records import Completion, Likelihood
 from isheep.text.prompts import LAYOUTS
 from tiny_models import make_model
+from vllm_at_hand import stand_in
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,29 @@ def _tiny(kind: str, **options: Any) -> Hand:
     return made
 
 
+@contextmanager
+def _served(folder: Path) -> Iterator[Made]:
+    """A tiny model behind a real server on this machine that does as vLLM does, its files at hand as in a run."""
+    model = make_model(folder, arch="llama", template=True)
+    with CompletionServer(ModelBrain(model), VLLM) as server:
+        yield Made("openai", ModelSpec(str(model), server=ServerSpec(server.url)))
+
+
+@contextmanager
+def _vllm(folder: Path) -> Iterator[Made]:
+    """On the stand-in; tests/gpu runs the same on vLLM itself."""
+    with stand_in(), _tiny("vllm", arch="llama", template=True)(folder) as made:
+        yield made
+
+
 #: Makes what an engine needs in a folder (a model, a server), for as long as it is used.
 Hand = Callable[[Path], AbstractContextManager[Made]]
 ENGINES_AT_HAND: dict[str, Hand] = {
     "fake": _fake,
     "hf-llama": _tiny("hf", arch="llama", template=True),
     "hf-qwen2": _tiny("hf", arch="qwen2", template=True, tied=False),
+    "vllm": _vllm,
+    "openai": _served,
 }
 SCORES = tuple(str(n) for n in range(1, 11))
 

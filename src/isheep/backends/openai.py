@@ -161,7 +161,7 @@ class OpenAIEngine:
             self._drawn = True
             if not draws(self._api, self._limit)[1]:
                 self._server.note(
-                    "the server gives another text for the same seed: made again, this will not be the same to the letter"
+                    "the server gives another text for the same seed, so a run made again will not be the same"
                 )
 
     def _write(self, request: Request, doubts: _Doubts, stop: threading.Event) -> Completion:
@@ -221,12 +221,8 @@ class OpenAIEngine:
 
     def _is_spaced(self, prompt: str) -> bool:
         """Whether a space of ours stands before a choice: not behind white space or a special token."""
-        return (
-            not self._api.is_chat
-            and bool(prompt)
-            and not prompt[-1].isspace()
-            and not prompt.endswith(self._specials)
-        )
+        closed = not prompt or prompt[-1].isspace() or prompt.endswith(self._specials)
+        return not closed and not self._api.is_chat
 
     def _read(self, passage: Passage, stop: threading.Event) -> Likelihood:
         prompt, nothing = passage.prompt.removeprefix(self._begin), Likelihood(passage.id, 0.0, 0, 0.0, 0)

@@ -1,8 +1,8 @@
 """How probable each of a few short texts is as what comes next, from a server's most probable tokens.
 
 A server shows the first token's candidates, as text, so the choices are followed through text: behind each token that
-begins a choice the server is asked again. It does not matter how a tokenizer cuts "10". Knows: texts, probabilities, and
-that not every chat server goes on with an answer. Does not know: engines.
+begins a choice the server is asked again. It does not matter how a tokenizer cuts "10". Knows: texts, probabilities,
+and that not every chat server goes on with an answer. Does not know: engines.
 """
 
 from __future__ import annotations

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from everything import everything
 from isheep.backends.base import Runtime
 from isheep.plan import Step, make_plan
+from isheep.records import Record
 from isheep.step import do_step
 from isheep.store import Journal, Store
 from isheep.walk import run
@@ -36,19 +37,20 @@ def kill_after(count: int, torn: bool) -> Callable[[], None]:
     """Arrange for this process to end after so many records, with half a line more if `torn`."""
 
     def arrange() -> None:
-        append = Journal.append
+        extend = Journal.extend
         left = count
 
-        def dying(journal: Journal, record: object) -> None:
+        def dying(journal: Journal, records: Iterable[Record]) -> None:
             nonlocal left
-            if left == 0:
+            batch = list(records)
+            extend(journal, batch[:left])  # of a batch that a kill cuts through, the first lines are there
+            if left < len(batch):
                 if torn:
                     os.write(journal._handle, b'{"type":"pair","record":{"id":"0.0\xc3')
                 os._exit(KILLED)
-            append(journal, record)  # type: ignore[arg-type]
-            left -= 1
+            left -= len(batch)
 
-        Journal.append = dying  # type: ignore[assignment, method-assign]
+        Journal.extend = dying  # type: ignore[method-assign]
 
     return arrange
 

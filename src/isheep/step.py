@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,13 +21,13 @@ from isheep.backends.outside import Judge
 from isheep.engines import Engines
 from isheep.errors import StoreError
 from isheep.plan import Step, StepRef
-from isheep.records import Likelihood, ModelRef, Record
+from isheep.records import Likelihood, ModelRef
 from isheep.stages import STAGE_BY_NAME
 from isheep.stages.stage import Context
 from isheep.store import Artifact, Claim, Store, provenance
 
-#: Seconds between two fsyncs of the journal; a kill loses nothing written, a power cut at most this much.
-SYNC_SECONDS = 1.0
+#: Records written at once where no model works for them: a kill loses at most so many, and they cost next to nothing.
+CHEAP = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +96,24 @@ def do_step(
 
 
 def _work(ctx: Context[Any], step: Step, claim: Claim) -> None:
-    last = time.monotonic()
-    for record in STAGE_BY_NAME[step.stage].run(ctx):
-        if isinstance(record, ModelRef):
+    stage = STAGE_BY_NAME[step.stage]
+    records = stage.run(ctx)
+    while batch := list(islice(records, 1 if stage.needs else CHEAP)):
+        if isinstance(batch[0], ModelRef):
             claim.sync()  # the adapter must be on the disk before the record that promises it
-        claim.journal.append(record)
-        if time.monotonic() - last > SYNC_SECONDS:
-            claim.journal.sync()
-            last = time.monotonic()
+        claim.journal.extend(batch)
 
 
 def usage(claim: Claim) -> dict[str, int]:
     """Tokens read, written and trained on, counted from the records themselves (so an interruption loses none)."""
-    totals = {"prompt_tokens": 0, "tokens": 0, "trained_tokens": 0}
+    totals = dict.fromkeys(("prompt_tokens", "tokens", "trained_tokens"), 0)
     for cls in claim.journal.types():
-        for record in claim.journal.read(cls):
-            _add(totals, record)
+        counts = [(name, name) for name in totals if hasattr(cls, name)]
+        if cls is Likelihood:  # its text was read like its prompt
+            counts.append(("prompt_tokens", "text_tokens"))
+        for name, counted in counts:
+            totals[name] += int(sum(map(attrgetter(counted), claim.journal.read(cls))))
     return totals
-
-
-def _add(totals: dict[str, int], record: Record) -> None:
-    for name in totals:
-        totals[name] += int(getattr(record, name, 0))
-    if isinstance(record, Likelihood):  # its text was read like its prompt
-        totals["prompt_tokens"] += record.text_tokens
 
 
 def _model(step: Step) -> dict[str, Any] | None:
@@ -173,9 +169,9 @@ class _Bench:
             note=self._note,
         )
 
-    def _reader(self, refs: tuple[StepRef, ...]) -> Callable[[type[Any]], list[Any]]:
-        def read(cls: type[Any]) -> list[Any]:
-            return [r for ref in refs for r in fetch(self.store, ref).read(cls)]
+    def _reader(self, refs: tuple[StepRef, ...]) -> Callable[[type[Any]], Iterator[Any]]:
+        def read(cls: type[Any]) -> Iterator[Any]:
+            return (r for ref in refs for r in fetch(self.store, ref).stream(cls))
 
         return read
 

@@ -155,7 +155,10 @@ def test_any_text_comes_back(text: str) -> None:
         assert write(Path(folder, "again"), list(journal.read(Completion))) == whole
 
 
-def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("more", [[], [RECORDS[3], RECORDS[4]]])
+def test_a_full_disk_leaves_no_half_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[Record]
+) -> None:
     journal = Journal(tmp_path / "j")
     journal.append(RECORDS[0])
     before = (tmp_path / "j").read_bytes()
@@ -170,12 +173,35 @@ def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(StoreError, match="No space left") as caught:
-        journal.append(RECORDS[2])
+        journal.extend([RECORDS[2], *more])
     assert "free some space" in caught.value.hint
     assert (tmp_path / "j").read_bytes() == before
     monkeypatch.undo()
-    journal.append(RECORDS[2])
-    assert Journal(tmp_path / "j").read(Completion) == [RECORDS[0], RECORDS[2]]
+    journal.extend([RECORDS[2], *more])
+    assert everything(Journal(tmp_path / "j")) == [RECORDS[0], RECORDS[2], *more]
+
+
+def test_several_at_once_are_the_same_lines(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.append(RECORDS[0])
+    journal.extend([*RECORDS, RECORDS[3]])
+    assert (tmp_path / "j").read_bytes() == write(tmp_path / "one by one", RECORDS)
+    assert len(journal) == len(RECORDS)
+
+
+@pytest.mark.parametrize(
+    "bad", [Score("a", "t", "m", float("nan"), 1, 0, 1), Completion("b", "other", "stop", 3, 4)]
+)
+def test_of_several_at_once_all_are_written_or_none(tmp_path: Path, bad: Record) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.append(RECORDS[0])
+    before = (tmp_path / "j").read_bytes()
+    with pytest.raises((ValueError, StoreError)):
+        journal.extend([RECORDS[1], RECORDS[2], bad, RECORDS[3]])
+    assert (tmp_path / "j").read_bytes() == before
+    assert everything(journal) == RECORDS[:1]
+    journal.extend(RECORDS)
+    assert (tmp_path / "j").read_bytes() == write(tmp_path / "one by one", RECORDS)
 
 
 def test_a_record_that_is_not_json_is_not_written(tmp_path: Path) -> None:

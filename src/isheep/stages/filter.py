@@ -7,16 +7,17 @@ before it left; last the count is brought to that of another arm.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from isheep.errors import YieldError
 from isheep.records import Decision, Leak, Likelihood, Pair, Record, Task, Vector, Verdict, kept_pairs
-from isheep.stages.sieves import SIEVES, FilterSettings, Pool, normal
+from isheep.stages.sieves import SIEVES, FilterSettings, Pool, Scores, normal
 from isheep.stages.sieves import held_out as test_questions
 from isheep.stages.stage import Context, Stage
 from isheep.text.contamination import contaminated_pairs
 from isheep.text.rules import response_reason
-from isheep.text.verdicts import mean_scores, scores
+from isheep.text.verdicts import mean_of, scores
 
 
 def before_filters(
@@ -67,29 +68,41 @@ def _parents_first(ranked: Sequence[Pair]) -> list[Pair]:
     return sorted(ranked, key=lambda p: place[p.id])
 
 
+class _Ties(dict[str, int]):
+    """A pair's seeded number, made when it is asked for: a filter by threshold asks for none."""
+
+    def __init__(self, seed: Callable[[str], int]) -> None:
+        super().__init__()
+        self._seed = seed
+
+    def __missing__(self, id: str) -> int:
+        return self._seed(id)
+
+
 def run(ctx: Context[FilterSettings]) -> Iterator[Record]:
     settings = ctx.settings
     pairs = ctx.read("responses", Pair)
-    judged = scores(ctx.read("assessment", Verdict))
+    judged = scores(ctx.stream("assessment", Verdict))
     pool = Pool(
         pairs,
         judged,
-        {pair.id: ctx.seed(pair.id) for pair in pairs},
-        {found.id: found for found in ctx.read("likelihood", Likelihood)},
-        {found.id: found for found in ctx.read("vectors", Vector)},
-        kept_pairs(ctx.read("earlier_responses", Pair), ctx.read("earlier", Decision)),
+        _Ties(ctx.seed),
+        {found.id: found for found in ctx.stream("likelihood", Likelihood)},
+        {found.id: found for found in ctx.stream("vectors", Vector)},
+        kept_pairs(ctx.stream("earlier_responses", Pair), ctx.stream("earlier", Decision)),
     )
     matched = _matched(ctx)
-    copied = contaminated_pairs(ctx.read("leaks", Leak), pairs)
+    copied = contaminated_pairs(ctx.stream("leaks", Leak), pairs)
     reasons = decide(settings, pool, ctx.read("tests", Task), matched, copied)
-    decisions = [_decision(p.id, reasons.get(p.id), judged.get(p.id, {})) for p in pairs]
-    kept = sum(d.kept for d in decisions)
+    kept = sum(p.id not in reasons for p in pairs)
     if kept < settings.min_kept:
-        raise _too_few(settings, decisions, mean_scores(ctx.read("assessment", Verdict)))
+        raise _too_few(settings, [reasons.get(p.id) for p in pairs], judged)
     if matched is not None and kept < matched:
         ctx.note(f"{kept} pairs kept where {matched} were to be matched")
     written = ctx.written(Decision)
-    yield from (d for d in decisions if d.id not in written)
+    for p in pairs:
+        if p.id not in written:
+            yield _decision(p.id, reasons.get(p.id), judged.get(p.id, {}))
     ctx.report(kept, len(pairs), "kept")
 
 
@@ -108,17 +121,17 @@ def _matched(ctx: Context[FilterSettings]) -> int | None:
     return sum(d.kept for d in ctx.read("match", Decision))
 
 
-def _too_few(settings: FilterSettings, decisions: Sequence[Decision], means: dict[str, float]) -> YieldError:
-    counts: dict[str, int] = {}
-    for d in decisions:
-        if d.reason:
-            counts[d.reason] = counts.get(d.reason, 0) + 1
-    why = ", ".join(f"{n} {reason}" for reason, n in sorted(counts.items(), key=lambda item: -item[1]))
-    readable = sorted(means.values())
+def _too_few(
+    settings: FilterSettings, reasons: Sequence[str | None], judged: Mapping[str, Scores]
+) -> YieldError:
+    """`reasons`: of every pair, None where it was kept."""
+    counts = Counter(reason for reason in reasons if reason)
+    why = ", ".join(f"{n} {reason}" for reason, n in counts.most_common())
+    readable = sorted(mean for of in judged.values() if (mean := mean_of(of)) is not None)
     middle = f"; half of the mean scores are below {readable[len(readable) // 2]:.2f}" if readable else ""
-    kept = sum(d.kept for d in decisions)
+    kept = len(reasons) - counts.total()
     return YieldError(
-        f"the filter kept {kept} of {len(decisions)} pairs, fewer than filter.min_kept = {settings.min_kept} "
+        f"the filter kept {kept} of {len(reasons)} pairs, fewer than filter.min_kept = {settings.min_kept} "
         f"(dropped: {why or 'none'}){middle}",
         "this model's scores may sit low: set filter.threshold to null and filter.keep_fraction to 0.3, "
         "or lower filter.threshold",

@@ -97,7 +97,7 @@ class Context(Generic[S]):
     key: str
     iteration: int
     #: role -> what reads that input's records of one type, sorted by id. A role with several inputs gives them joined.
-    inputs: Mapping[str, Callable[[type[Any]], list[Any]]]
+    inputs: Mapping[str, Callable[[type[Any]], Iterable[Any]]]
     #: Records this very step had already written before an interruption, by type.
     journal: Callable[[type[Any]], list[Any]]
     #: The step's own folder for files that are not records (an adapter, losses).
@@ -117,7 +117,11 @@ class Context(Generic[S]):
 
     def read(self, role: str, cls: type[R]) -> list[R]:
         """Records of one type from an input, sorted by id; an absent role reads as empty."""
-        return self.inputs[role](cls) if role in self.inputs else []
+        return list(self.stream(role, cls))
+
+    def stream(self, role: str, cls: type[R]) -> Iterator[R]:
+        """The same, one after the other, for a stage that need not hold all of them at once."""
+        yield from self.inputs[role](cls) if role in self.inputs else ()
 
     def written(self, cls: type[R]) -> dict[str, R]:
         """What this step had already written, by id."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
 
@@ -56,23 +56,35 @@ class Journal:
 
     def append(self, record: Record) -> None:
         """Write one record. When this returns, only a power cut can lose it."""
+        self.extend((record,))
+
+    def extend(self, records: Iterable[Record]) -> None:
+        """Write several records at once. When this returns, only a power cut can lose them; when it raises, none of
+        them is written."""
         if not self._open:
             raise StoreError(f"the journal {self.path} is closed", "claim the step again")
         self._check()
-        record, line = _line(record)
-        if not self._remember(record, self.path.name):
-            return
+        size = self._size
+        new: list[Record] = []
+        lines: list[bytes] = []
         try:
+            for record in records:
+                record, line = _line(record)
+                if self._remember(record, self.path.name):
+                    new.append(record)
+                    lines.append(line)
             with in_words(f"cannot write to {self.path}"):
-                rest = memoryview(line)
+                rest = memoryview(b"".join(lines))
+                self._size += len(rest)
                 while rest:
                     rest = rest[os.write(self._handle, rest) :]
         except BaseException:
             # A part of a line with more behind it could not be healed: take it back.
-            del self._records[type(record)][record.id]
-            os.ftruncate(self._handle, self._size)
+            for record in new:
+                del self._records[type(record)][record.id]
+            self._size = size
+            os.ftruncate(self._handle, size)
             raise
-        self._size += len(line)
         if time.monotonic() - self._synced >= SYNC_SECONDS:
             self.sync()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -54,18 +54,21 @@ class Artifact:
 
     def read(self, cls: type[R]) -> list[R]:
         """All records of a type, sorted by id. Asking for a type the step does not write is an error."""
+        return list(self.stream(cls))
+
+    def stream(self, cls: type[R]) -> Iterator[R]:
+        """The same, one after the other, for those who need not hold all of them at once."""
         if not self.has(cls):
             there = ", ".join(self.manifest["records"]) or "no records"
             raise StoreError(f"{self.stage} writes no {kind(cls)} records", f"it writes: {there}")
         path = self.folder / f"{kind(cls)}.jsonl"
-        records = []
         with in_words(f"cannot read {path}"), path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    records.append(from_json(cls, line))
+                    record = from_json(cls, line)
                 except StoreError as error:
                     raise StoreError(f"{path} line {number}: {error.message}", error.hint) from error
-        return records
+                yield record
 
     def path(self, name: str) -> Path:
         """A file or folder the stage left, by its name within the artifact."""

@@ -183,7 +183,7 @@ def contaminated_pairs(leaks: Iterable[Leak], pairs: Iterable[Pair]) -> set[str]
     found = {(leak.where, leak.source) for leak in leaks}
     return {
         pair.id
-        for pair in pairs
+        for pair in (pairs if found else ())
         if not found.isdisjoint(
             (
                 ("response", pair.id),

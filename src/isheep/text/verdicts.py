@@ -16,15 +16,21 @@ def scores(verdicts: Iterable[Verdict]) -> dict[str, dict[str, float | None]]:
 
     Pairs and scales stand in the order in which they first occur; the order of the verdicts changes no number.
     """
-    found: dict[str, dict[str, list[float]]] = {}
+    found: dict[str, dict[str, float | None]] = {}
+    several: dict[tuple[str, str], list[float | None]] = {}
     for verdict in verdicts:
-        readable = found.setdefault(verdict.pair, {}).setdefault(verdict.scale, [])
-        if verdict.score is not None:
-            readable.append(verdict.score)
-    return {
-        pair: {scale: fsum(values) / len(values) if values else None for scale, values in of.items()}
-        for pair, of in found.items()
-    }
+        of = found.get(verdict.pair)
+        if of is None:
+            of = found[verdict.pair] = {}
+        if verdict.scale in of:  # rare: most judges are asked once
+            first = [of[verdict.scale]]
+            several.setdefault((verdict.pair, verdict.scale), first).append(verdict.score)
+        else:
+            of[verdict.scale] = None if verdict.score is None else float(verdict.score)
+    for (pair, scale), values in several.items():
+        readable = [value for value in values if value is not None]
+        found[pair][scale] = fsum(readable) / len(readable) if readable else None
+    return found
 
 
 def mean_scores(verdicts: Iterable[Verdict]) -> dict[str, float]:

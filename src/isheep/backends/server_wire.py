@@ -75,7 +75,7 @@ def _read(body: Any, text: Any, what: str) -> Answer:
             choice.get("logprobs"),
             choice.get("prompt_logprobs") or body.get("prompt_logprobs"),
         )
-    except (LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"no {what}: {str(body)[:200]}") from error
 
 
@@ -100,7 +100,7 @@ def top_tokens(logprobs: Any) -> list[tuple[str, float]]:
         else:
             first = logprobs["top_logprobs"][0]
             pairs = [(str(token), float(value)) for token, value in first.items()]
-    except (LookupError, TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         return []
     return [(token, value) for token, value in pairs if math.isfinite(value)]
 
@@ -110,7 +110,7 @@ def read_tokens(logprobs: Any) -> list[tuple[str, float | None]]:
     try:
         values = zip(logprobs["tokens"], logprobs["token_logprobs"], strict=True)
         return [(str(token), _finite(value)) for token, value in values]
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, OverflowError):
         return []
 
 
@@ -122,7 +122,7 @@ def prompt_logprobs(found: Any) -> list[tuple[str, float | None]]:
             ("", None) if row is None else (str(row.get("decoded_token") or ""), _finite(row["logprob"]))
             for row in rows
         ]
-    except (LookupError, TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         return []
 
 

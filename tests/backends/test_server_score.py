@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Mapping
 
 import pytest
@@ -108,4 +107,3 @@ def test_it_is_the_mass_of_all_paths(weights: dict[str, list[float]], texts: lis
     found = choices(distribution, texts, False)
     for text, value in zip(texts, found, strict=True):
         assert value == pytest.approx(expected.get(text, 0.0), abs=50 * SMALL)
-    assert threading.active_count() < 50

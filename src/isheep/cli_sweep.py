@@ -88,6 +88,7 @@ def sweep(
     failed = [entry for entry in record.entries if entry.error]
     try:
         _compare(record.arms, loaded.sweep.reference, loaded.sweep.iteration, record.folder, json_)
+        record.store.send_papers(record.folder)
     except StoreError as error:
         if not failed:
             raise

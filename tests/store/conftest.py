@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from isheep.store import Store
+from isheep.store import Store, mirror, remote
+
+sys.path.insert(0, str(Path(__file__).parent))
+from broken import Broken
+
+Machine = Callable[..., Store]
 
 #: Long enough to look like a key; short enough to read.
 KEY = "0123456789abcdef" * 4
@@ -51,3 +58,37 @@ def picture() -> Callable[[Path], dict[str, bytes]]:
         }
 
     return take
+
+
+# ---------------------------------------------------------------- remote stores
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No pauses between tries, and nothing is taken as it was a moment ago."""
+    monkeypatch.setattr(remote, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(mirror, "ABSENT_SECONDS", 0.0)
+    monkeypatch.setattr(mirror, "PAPERS_SECONDS", 0.0)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)  # no power is cut here
+    Broken.reset()
+    yield
+    Broken.reset()
+
+
+@pytest.fixture(params=["renaming", "whole"])
+def address(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A place that is written by renaming, as on a disk, or one that takes each file whole, as an object store."""
+    if request.param == "whole":
+        monkeypatch.setattr(remote, "_WHOLE", {*remote._WHOLE, "broken"})
+    return f"broken://{tmp_path}/remote"
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> Machine:
+    """The store as another machine sees it: each has a cache of its own. Number: which of several remote places."""
+
+    def made(name: str, number: int = 0) -> Store:
+        monkeypatch.setenv("ISHEEP_CACHE", str(tmp_path / f"{name}{number}"))
+        return Store(f"{address}{number}")
+
+    return made

@@ -7,10 +7,9 @@ import errno
 import json
 import os
 import pickle
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,56 +25,12 @@ from isheep.store.mirror import cache_folder
 from isheep.store.remote import Remote, checked, is_address
 
 sys.path.insert(0, str(Path(__file__).parent))
-from broken import Broken, Fault
-from worker import work
+from broken import Broken
+from worker import COUNT, publish, whole, work
 
 Picture = Callable[[Path], dict[str, bytes]]
-COUNT = 3
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No pauses between tries, and nothing is taken as it was a moment ago."""
-    monkeypatch.setattr(remote, "PAUSES", (0.0, 0.0))
-    monkeypatch.setattr(mirror, "ABSENT_SECONDS", 0.0)
-    monkeypatch.setattr(mirror, "PAPERS_SECONDS", 0.0)
-    monkeypatch.setattr(os, "fsync", lambda handle: None)  # no power is cut here
-    Broken.reset()
-    yield
-    Broken.reset()
-
-
-@pytest.fixture(params=["renaming", "whole"])
-def address(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A place that is written by renaming, as on a disk, or one that takes each file whole, as an object store."""
-    if request.param == "whole":
-        monkeypatch.setattr(remote, "_WHOLE", {*remote._WHOLE, "broken"})
-    return f"broken://{tmp_path}/remote"
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> Callable[[str], Store]:
-    """The store as another machine sees it: each has a cache of its own."""
-
-    def made(name: str) -> Store:
-        monkeypatch.setenv("ISHEEP_CACHE", str(tmp_path / name))
-        return Store(address)
-
-    return made
-
-
-def at(number: int, moment: str, fault: Fault) -> Callable[[int, str], Fault]:
-    """A plan in which one act goes wrong."""
-    return staticmethod(lambda n, when: fault if (n, when) == (number, moment) else None)
-
-
-def publish(store: Store, key: str) -> Artifact:
-    with store.claim("score", key) as held:
-        return store.keep(work(held, COUNT, 0) if isinstance(held, Claim) else held)
-
-
-def whole(folder: Path, key: str, picture: Picture) -> dict[str, bytes]:
-    return picture(publish(Store(folder / "unbroken"), key).folder)
+Machine = Callable[..., Store]
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 # ---------------------------------------------------------------- addresses
@@ -186,19 +141,19 @@ def test_what_passes_is_tried_again_and_what_does_not_is_said(address: str) -> N
         assert "HIDDEN" not in str(caught.value)
 
 
-def test_the_check_writes_a_mark_and_asks_once(address: str, tmp_path: Path) -> None:
-    store = Store(address)
+def test_the_check_writes_a_mark_and_asks_once(machine: Machine, tmp_path: Path) -> None:
+    store = machine("one")
     store.check()
     acts = len(Broken.acts)
     store.check()
     assert len(Broken.acts) == acts
-    assert json.loads((tmp_path / "remote" / "isheep-store.json").read_text())["format"] == 1
-    (tmp_path / "remote" / "isheep-store.json").write_text('{"format": 1')
-    Store(address).check()
-    assert json.loads((tmp_path / "remote" / "isheep-store.json").read_text())["format"] == 1
-    (tmp_path / "remote" / "isheep-store.json").write_text('{"format": 2}')
+    assert json.loads((tmp_path / "remote0" / "isheep-store.json").read_text())["format"] == 1
+    (tmp_path / "remote0" / "isheep-store.json").write_text('{"format": 1')
+    machine("one").check()
+    assert json.loads((tmp_path / "remote0" / "isheep-store.json").read_text())["format"] == 1
+    (tmp_path / "remote0" / "isheep-store.json").write_text('{"format": 2}')
     with pytest.raises(StoreError, match="newer isheep") as caught:
-        Store(address).check()
+        machine("one").check()
     assert "upgrade" in caught.value.hint
 
 
@@ -218,9 +173,7 @@ def test_large_transfers_are_told(address: str, tmp_path: Path, monkeypatch: pyt
 # ---------------------------------------------------------------- steps
 
 
-def test_made_here_it_is_found_there(
-    machine: Callable[[str], Store], key: str, picture: Picture, tmp_path: Path
-) -> None:
+def test_made_here_it_is_found_there(machine: Machine, key: str, picture: Picture, tmp_path: Path) -> None:
     one = machine("one")
     made = publish(one, key)
     assert made.folder == one.artifact_folder("score", key)
@@ -250,7 +203,7 @@ def test_made_here_it_is_found_there(
     assert list(two.trash.iterdir()) == []
 
 
-def test_brought_once(machine: Callable[[str], Store], key: str) -> None:
+def test_brought_once(machine: Machine, key: str) -> None:
     publish(machine("one"), key)
     two = machine("two")
     two.find("score", key).verify()  # type: ignore[union-attr]
@@ -263,7 +216,7 @@ def test_brought_once(machine: Callable[[str], Store], key: str) -> None:
 
 
 def test_an_interrupted_upload_is_finished_by_the_next_run_without_repeating_it(
-    machine: Callable[[str], Store], key: str
+    machine: Machine, key: str
 ) -> None:
     store = machine("one")
     with store.claim("score", key) as claim:
@@ -298,7 +251,7 @@ def test_an_interrupted_upload_is_finished_by_the_next_run_without_repeating_it(
     assert Broken.acts == [], "asked once"
 
 
-def test_of_two_who_made_it_the_first_wins(machine: Callable[[str], Store], key: str) -> None:
+def test_of_two_who_made_it_the_first_wins(machine: Machine, key: str) -> None:
     """With equal content both keep their own; with other content, which the same key may give on another GPU, the
     second goes on with the first one's."""
     stores = [machine("one"), machine("two"), machine("three")]
@@ -320,7 +273,7 @@ def test_of_two_who_made_it_the_first_wins(machine: Callable[[str], Store], key:
 
 
 def test_two_at_the_same_moment_do_not_mix(
-    machine: Callable[[str], Store], key: str, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second comes in between when the first has sent its files and not yet its manifest."""
     stores = [machine("one"), machine("two")]
@@ -346,7 +299,7 @@ def test_two_at_the_same_moment_do_not_mix(
     assert third.read(Completion)[0].text == "two"
 
 
-def test_a_damaged_artifact_is_not_sent(machine: Callable[[str], Store], key: str) -> None:
+def test_a_damaged_artifact_is_not_sent(machine: Machine, key: str) -> None:
     store = machine("one")
     with store.claim("score", key) as claim:
         assert isinstance(claim, Claim)
@@ -357,7 +310,7 @@ def test_a_damaged_artifact_is_not_sent(machine: Callable[[str], Store], key: st
     assert machine("two").find("score", key) is None
 
 
-def test_two_tasks_in_one_cache_send_once(machine: Callable[[str], Store], key: str) -> None:
+def test_two_tasks_in_one_cache_send_once(machine: Machine, key: str) -> None:
     store = machine("one")
     made = publish(store, key)
     acts = len([act for act in Broken.acts if act[0] == "put"])
@@ -367,7 +320,7 @@ def test_two_tasks_in_one_cache_send_once(machine: Callable[[str], Store], key: 
 
 
 def test_what_is_absent_is_not_asked_for_all_the_time(
-    machine: Callable[[str], Store], key: str, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mirror, "ABSENT_SECONDS", 100.0)
     store = machine("one")
@@ -380,7 +333,7 @@ def test_what_is_absent_is_not_asked_for_all_the_time(
         assert isinstance(held, Artifact), "who is about to do it asks again"
 
 
-def test_garbage_of_a_remote_store_is_what_is_here(machine: Callable[[str], Store], key: str) -> None:
+def test_garbage_of_a_remote_store_is_what_is_here(machine: Machine, key: str) -> None:
     publish(machine("one"), key)
     two = machine("two")
     two.find("score", key)
@@ -393,12 +346,10 @@ def test_garbage_of_a_remote_store_is_what_is_here(machine: Callable[[str], Stor
 
 
 def there(tmp_path: Path, key: str) -> Path:
-    return tmp_path / "remote" / "artifacts" / "score" / key
+    return tmp_path / "remote0" / "artifacts" / "score" / key
 
 
-def test_a_changed_file_is_refused_and_never_lies_here(
-    machine: Callable[[str], Store], key: str, tmp_path: Path
-) -> None:
+def test_a_changed_file_is_refused_and_never_lies_here(machine: Machine, key: str, tmp_path: Path) -> None:
     publish(machine("one"), key)
     (weights,) = there(tmp_path, key).glob("*/adapter/weights.bin")
     weights.write_bytes(bytes(256))
@@ -421,7 +372,7 @@ def test_a_changed_file_is_refused_and_never_lies_here(
     ["../x", "/x", "a/../../x", "a//b", "", ".", "..", "a/.", "manifest.json", "a\0b", "a\nb", "x" * 1000],
 )
 def test_a_manifest_with_a_name_that_leaves_its_folder(
-    machine: Callable[[str], Store], key: str, tmp_path: Path, name: str
+    machine: Machine, key: str, tmp_path: Path, name: str
 ) -> None:
     """Well sealed, as somebody would who means harm."""
     publish(machine("one"), key)
@@ -439,9 +390,7 @@ def test_a_manifest_with_a_name_that_leaves_its_folder(
 @pytest.mark.parametrize(
     "text", [b"[]", b"5", b'{"records": {}}', b'{"files": {"a": 5}, "records": {}}', b'"x"']
 )
-def test_a_manifest_that_is_none(
-    machine: Callable[[str], Store], key: str, tmp_path: Path, text: bytes
-) -> None:
+def test_a_manifest_that_is_none(machine: Machine, key: str, tmp_path: Path, text: bytes) -> None:
     publish(machine("one"), key)
     (there(tmp_path, key) / "manifest.json").write_bytes(text)
     with pytest.raises(StoreError, match="not a manifest this version can read") as caught:
@@ -449,18 +398,14 @@ def test_a_manifest_that_is_none(
     assert "remove that folder" in caught.value.hint
 
 
-def test_the_manifest_of_another_step_is_refused(
-    machine: Callable[[str], Store], key: str, tmp_path: Path
-) -> None:
+def test_the_manifest_of_another_step_is_refused(machine: Machine, key: str, tmp_path: Path) -> None:
     publish(machine("one"), key)
     there(tmp_path, key).rename(there(tmp_path, "e" * 64))
     with pytest.raises(StoreError, match="belongs to score"):
         machine("two").find("score", "e" * 64)
 
 
-def test_half_a_manifest_is_none_and_is_replaced(
-    machine: Callable[[str], Store], key: str, tmp_path: Path
-) -> None:
+def test_half_a_manifest_is_none_and_is_replaced(machine: Machine, key: str, tmp_path: Path) -> None:
     """Only where neither renaming nor writing is whole."""
     made = publish(machine("one"), key)
     path = there(tmp_path, key) / "manifest.json"
@@ -492,14 +437,14 @@ def test_no_manifest_crashes_the_check(value: Any) -> None:
 # ---------------------------------------------------------------- papers
 
 
-def test_papers_go_there_and_come_here(machine: Callable[[str], Store], tmp_path: Path) -> None:
+def test_papers_go_there_and_come_here(machine: Machine, tmp_path: Path) -> None:
     one = machine("one")
     run = one.runs_folder / "mine"
     run.mkdir(parents=True)
     for name in ("run.json", "report.html", "evaluations.json", ".run.json.host.5"):
         (run / name).write_text(f"{name} 1")
     one.send_papers(run)
-    assert sorted(p.name for p in (tmp_path / "remote" / "runs" / "mine").iterdir()) == [
+    assert sorted(p.name for p in (tmp_path / "remote0" / "runs" / "mine").iterdir()) == [
         "evaluations.json",
         "report.html",
         "run.json",
@@ -511,7 +456,7 @@ def test_papers_go_there_and_come_here(machine: Callable[[str], Store], tmp_path
         "run.json": "run.json 1",
         "evaluations.json": "evaluations.json 1",
     }
-    there = tmp_path / "remote" / "runs" / "mine" / "run.json"
+    there = tmp_path / "remote0" / "runs" / "mine" / "run.json"
     assert mine.joinpath("run.json").stat().st_mtime == pytest.approx(there.stat().st_mtime, abs=0.001)
     Broken.reset()
     two.bring_papers()
@@ -523,10 +468,10 @@ def test_papers_go_there_and_come_here(machine: Callable[[str], Store], tmp_path
     assert mine.joinpath("run.json").read_text() == "run.json 2"
 
 
-def test_papers_with_other_names_stay_there(machine: Callable[[str], Store], tmp_path: Path) -> None:
-    far = tmp_path / "remote"
+def test_papers_with_other_names_stay_there(machine: Machine, tmp_path: Path) -> None:
+    far = tmp_path / "remote0"
     for name in ("runs/a b/run.json", "runs/.x/run.json", "runs/run.json", "runs/a/b/run.json", "runs/a/run.json.part",
-                 "runs/a/recipe.yaml", "sweeps/s/compare.json", "sweeps/s/sweep.json", "runs/ok/run.json"):  # fmt: skip
+                 "runs/a/recipe.yaml", "sweeps/s/compare.html", "sweeps/s/sweep.json", "runs/ok/run.json"):  # fmt: skip
         (far / name).parent.mkdir(parents=True, exist_ok=True)
         (far / name).write_text("{}")
     two = machine("two")
@@ -545,115 +490,3 @@ def test_a_folder_is_its_own_store(store: Store, key: str) -> None:
     store.send_papers(store.root / "absent")
     assert Broken.acts == []
     assert pickle.loads(pickle.dumps(store)).root == store.root
-
-
-# ---------------------------------------------------------------- killed at every act
-
-
-def everything(store: Store, key: str) -> None:
-    """What a run does with its store."""
-    store.check()
-    store.bring_papers()
-    run = store.runs_folder / "mine"
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "run.json").write_text("{}")
-    store.send_papers(run / "run.json")
-    publish(store, key)
-    (run / "report.html").write_text("<p>")
-    store.send_papers(run)
-
-
-@pytest.mark.parametrize("fault", ["die after", "half"])  # an act that is no write ends before it is begun
-def test_killed_at_every_act_it_ends_equal(
-    address: str, machine: Callable[[str], Store], key: str, picture: Picture, tmp_path: Path, fault: str
-) -> None:
-    """A forked process is ended at its n-th act on the remote store, for every n; at each of these moments another
-    machine sees the step whole or not at all, and the next run ends as if nothing had been."""
-    if fault == "half" and "broken" in remote._WHOLE:
-        fault = "die before"  # an object store takes no half
-    expected = whole(tmp_path, key, picture)
-    word, _, moment = fault.partition(" ")
-    number, code = 0, 9
-    seen = set()
-    while code == 9:
-        number += 1
-        for place in ("remote", "one", "two"):
-            shutil.rmtree(tmp_path / place, ignore_errors=True)
-        child = os.fork()
-        if child == 0:
-            Broken.acts = []
-            Broken.plan = at(number, moment or "before", word)
-            try:
-                everything(machine("one"), key)
-            finally:
-                os._exit(0 if sys.exc_info()[0] is None else 1)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert code in (0, 9)
-        found = machine("two").find("score", key)
-        seen.add(found is not None)
-        assert found is None or (found.verify() == [] and picture(found.folder) == expected)
-        shutil.rmtree(tmp_path / "two", ignore_errors=True)
-        everything(machine("one"), key)
-        found = machine("two").find("score", key)
-        assert found is not None
-        assert found.verify() == []
-        assert picture(found.folder) == expected
-        assert (tmp_path / "remote" / "runs" / "mine" / "report.html").read_text() == "<p>"
-    assert number > 15
-    assert seen == {True, False}
-
-
-@pytest.mark.parametrize("fault", ["die after", "half"])  # an act that is no write ends before it is begun
-def test_killed_while_bringing_it_ends_equal(
-    machine: Callable[[str], Store], key: str, picture: Picture, tmp_path: Path, fault: str
-) -> None:
-    publish(machine("one"), key)
-    expected = whole(tmp_path, key, picture)
-    word, _, moment = fault.partition(" ")
-    number, code = 0, 9
-    while code == 9:
-        number += 1
-        shutil.rmtree(tmp_path / "two", ignore_errors=True)
-        child = os.fork()
-        if child == 0:
-            Broken.acts = []
-            Broken.plan = at(number, moment or "before", word)
-            try:
-                machine("two").find("score", key).verify()  # type: ignore[union-attr]
-            finally:
-                os._exit(0 if sys.exc_info()[0] is None else 1)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert code in (0, 9)
-        found = machine("two").find("score", key)
-        assert found is not None
-        assert found.verify() == []
-        assert picture(found.folder) == expected
-    assert number == 5, "the manifest and three files, and then none"
-
-
-@pytest.mark.parametrize("fault", [OSError(errno.EIO, "bad line"), PermissionError(errno.EACCES, "no")])
-def test_failed_at_every_act_it_ends_equal(
-    machine: Callable[[str], Store], key: str, picture: Picture, tmp_path: Path, fault: OSError
-) -> None:
-    """Every act fails once. What passes does not show; what does not stops the run, and the next goes on."""
-    expected = whole(tmp_path, key, picture)
-    passes = not isinstance(fault, PermissionError)
-    number = whole_runs = acts = 0
-    while number == 0 or acts >= number:
-        number += 1
-        for place in ("remote", "one", "two"):
-            shutil.rmtree(tmp_path / place, ignore_errors=True)
-        Broken.reset()
-        Broken.plan = at(number, "before", fault)
-        with contextlib.nullcontext() if passes else contextlib.suppress(StoreError):
-            everything(machine("one"), key)
-            whole_runs += 1
-        acts = len(Broken.acts)
-        Broken.plan = staticmethod(lambda n, when: None)
-        everything(machine("one"), key)
-        found = machine("two").find("score", key)
-        assert found is not None
-        assert found.verify() == []
-        assert picture(found.folder) == expected
-    assert number > 15
-    assert whole_runs == number if passes else whole_runs < number / 2

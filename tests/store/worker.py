@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from isheep.records import Completion, Score
@@ -27,6 +28,21 @@ def work(claim: Claim, count: int, pause: float) -> Artifact:
     (claim.folder / ".checkpoints").mkdir(exist_ok=True)
     (claim.folder / ".checkpoints" / "last").write_text("half way")
     return claim.publish({"process": os.getpid(), "time": time.time()}, [Completion, Score])
+
+
+#: Records of a step in the tests of remote stores.
+COUNT = 3
+
+
+def publish(store: Store, key: str) -> Artifact:
+    """Do the step if need be, and keep it where the store is."""
+    with store.claim("score", key) as held:
+        return store.keep(work(held, COUNT, 0) if isinstance(held, Claim) else held)
+
+
+def whole(folder: Path, key: str, picture: Callable[[Path], dict[str, bytes]]) -> dict[str, bytes]:
+    """What it comes to where nothing happens to it."""
+    return picture(publish(Store(folder / "unbroken"), key).folder)
 
 
 def say(*words: object) -> None:

@@ -61,7 +61,7 @@ class Artifact:
         if not self.has(cls):
             there = ", ".join(self.manifest["records"]) or "no records"
             raise StoreError(f"{self.stage} writes no {kind(cls)} records", f"it writes: {there}")
-        path = self.folder / f"{kind(cls)}.jsonl"
+        path = self._file(f"{kind(cls)}.jsonl")
         with in_words(f"cannot read {path}"), path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
@@ -72,14 +72,18 @@ class Artifact:
 
     def path(self, name: str) -> Path:
         """A file or folder the stage left, by its name within the artifact."""
-        path = self.folder / name
         if not is_inside(name):
             raise StoreError(
                 f"{name!r} is no name within {self.folder}", "the record that says so is damaged"
             )
+        path = self._file(name)
         if not path.exists():
             raise StoreError(f"{path} is missing", "run `isheep show RUN --verify` to see what else is")
         return path
+
+    def _file(self, name: str) -> Path:
+        """Where a file or folder of it is."""
+        return self.folder / name
 
     def verify(self) -> list[str]:
         """What is wrong here, in words; an empty list when nothing is. Reads every byte."""

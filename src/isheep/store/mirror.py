@@ -21,11 +21,10 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from isheep.errors import StoreError
-from isheep.records import R, kind
 from isheep.store.disk import in_words, sync_file
 from isheep.store.key import digest
 from isheep.store.manifest import MANIFEST, Artifact, check_manifest
@@ -35,8 +34,10 @@ from isheep.store.remote import Note, Remote
 ABSENT_SECONDS = 30.0
 #: Seconds for which the list of runs is taken as it was.
 PAPERS_SECONDS = 5.0
-#: Of a run or sweep, what this side needs to go on with it; reports are drawn anew.
-_PAPERS = re.compile(r"(runs|sweeps)/[A-Za-z0-9][A-Za-z0-9._-]{0,127}/(run|evaluations|sweep)\.json")
+#: Of a run or sweep, what this side needs to go on with it, and what the report of another run refers to.
+_PAPERS = re.compile(
+    r"(runs|sweeps)/[A-Za-z0-9][A-Za-z0-9._-]{0,127}/(run|evaluations|summary|sweep|compare)\.json"
+)
 _ARTIFACT = re.compile(r"artifacts/([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9][A-Za-z0-9._-]*)/manifest\.json")
 
 
@@ -47,14 +48,9 @@ class Copy(Artifact):
         super().__init__(stage, key, folder)
         self._mirror = mirror
 
-    def read(self, cls: type[R]) -> list[R]:
-        if self.has(cls):
-            self._bring(f"{kind(cls)}.jsonl")
-        return super().read(cls)
-
-    def path(self, name: str) -> Path:
-        self._bring(PurePosixPath(name).as_posix())
-        return super().path(name)
+    def _file(self, name: str) -> Path:
+        self._bring(name)
+        return super()._file(name)
 
     def verify(self) -> list[str]:
         """Brings every file that is not here yet."""

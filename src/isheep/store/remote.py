@@ -35,7 +35,7 @@ MARK = "isheep-store.json"
 #: Raised when the layout on the remote side changes.
 FORMAT = 1
 
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]*)://(.*)", re.DOTALL)
 #: Where a write appears all at once or not at all. Elsewhere we write under another name and rename.
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "oss", "oci", "memory"}
 #: Protocol -> the package that brings it, and the extra of ours that brings the package.
@@ -249,6 +249,7 @@ def checked(address: str) -> str:
         not rest.strip("/")
         or ".." in parts
         or "::" in rest
+        or ":" in protocol
         or not rest.isprintable()
         or protocol in ("http", "https")
     ):

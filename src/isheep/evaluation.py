@@ -146,6 +146,7 @@ def evaluate(
     results are in the returned run: its report is written, and `summarize` gives its figures.
     """
     store = store if isinstance(store, Store) else Store(store)
+    store.check()
     settings = settings_of(tasks, data_dir, limit)
     run = _run_called(target, store)
     if run is None:

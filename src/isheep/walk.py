@@ -36,6 +36,7 @@ def run(
     done stays done.
     """
     store = store if isinstance(store, Store) else Store(store)
+    store.check()
     plan = make_plan(recipe, match)
     made = register(plan, store, name)
     runtime = runtime_of(recipe.recipe.runtime, store)
@@ -73,7 +74,12 @@ class Hands:
         self._engines.close()
 
     def do(self, step: Step) -> Artifact:
-        """One step, in a process of its own where it loads a model and the settings ask for that."""
+        """One step, in a process of its own where it loads a model and the settings ask for that; kept where the store
+        is."""
+        self._store.listen(lambda text: self._tell(Event("note", step.name, text=text)))
+        return self._store.keep(self._do(step))
+
+    def _do(self, step: Step) -> Artifact:
         if not (self._apart and loads(step)):
             return do_step(step, self._store, self._runtime, self._tell, self._engines)
         if self._last is None or not same_engine(self._last, step):

@@ -136,6 +136,7 @@ def main() -> int:
                 # Whatever libraries print goes to the step's log, never between the events.
                 os.dup2(errors.fileno(), 1)
                 os.dup2(errors.fileno(), 2)
+            store.listen(lambda text, name=step.name: send(asdict(Event("note", name, text=text))))
             try:
                 do_step(step, store, runtime, lambda event: send(asdict(event)), engines)
             except IsheepError as error:

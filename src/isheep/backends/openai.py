@@ -111,7 +111,7 @@ class OpenAIEngine:
         todo = [request for request in requests if request.id not in skip]
         doubts = _Doubts()
         if any(request.sampling.temperature > 0 for request in todo):
-            self._try_seeds()
+            self._explaining(self._try_seeds)
         yield from self._each(lambda request, stop: self._write(request, doubts, stop), todo)
         if doubts.justified:
             self._server.note(
@@ -120,13 +120,13 @@ class OpenAIEngine:
 
     def score(self, queries: Sequence[Query], skip: Collection[str] = ()) -> Iterator[Choice]:
         todo = [query for query in queries if query.id not in skip]
-        if todo and not self._top:
+        if todo and not self._explaining(lambda: self._top):
             raise BackendError("the server gives no log-probabilities", "set assessment.reading: sampled")
         yield from self._each(self._choose, todo)
 
     def likelihood(self, passages: Sequence[Passage], skip: Collection[str] = ()) -> Iterator[Likelihood]:
         todo = [passage for passage in passages if passage.id not in skip]
-        if todo and self._way is None:
+        if todo and self._explaining(lambda: self._way) is None:
             raise BackendError(
                 "the server does not show how probable a given text is",
                 "do without filter.ppl, or serve with vLLM",
@@ -152,6 +152,12 @@ class OpenAIEngine:
             self._server.name, self._tokens.context  # noqa: B018  (found out once, not by each thread)
         try:
             yield from concurrently(work, items, self._limit)
+        except RefusedError as refusal:
+            raise self._server.explained(refusal) from None
+
+    def _explaining(self, ask: Callable[[], Result]) -> Result:
+        try:
+            return ask()
         except RefusedError as refusal:
             raise self._server.explained(refusal) from None
 

@@ -19,6 +19,8 @@ from isheep.backends.server_dialect import Dialect
 from isheep.backends.server_wire import Answer
 from isheep.errors import BackendError
 
+#: How the name of an adapter begins that we had a server load.
+ADAPTER = "isheep-"
 #: How long a server is waited for. What it may lack is asked for once more at most, and then it is lacking.
 _PATIENT = Retry()
 #: Seconds for such a question; it is answered without running a model.
@@ -145,7 +147,7 @@ class Server:
         )
 
     def _only(self) -> str:
-        names = [model["id"] for model in self.models()]
+        names = [model["id"] for model in self.models() if not _is_adapter(model)]
         if len(names) == 1:
             return str(names[0])
         found = (
@@ -154,3 +156,8 @@ class Server:
             else "does not list its models"
         )
         raise BackendError(f"the server {found}, and none is named", "set server.model to the name of yours")
+
+
+def _is_adapter(card: Mapping[str, Any]) -> bool:
+    """Whether a listed model is an adapter on another one: vLLM tells its parent; ours are known by their names too."""
+    return bool(card.get("parent")) or card["id"].startswith(ADAPTER)

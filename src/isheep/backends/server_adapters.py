@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 
 from isheep.backends.http import RefusedError
-from isheep.backends.server import Server
+from isheep.backends.server import ADAPTER, Server
 from isheep.errors import BackendError
 
 _ENDPOINT = "load_lora_adapter"
@@ -26,7 +26,7 @@ def adapter_name(folder: Path) -> str:
     for path in files:
         with path.open("rb") as file:
             whole.update(f"{path.name}\x1f{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return f"isheep-{whole.hexdigest()[:16]}"
+    return f"{ADAPTER}{whole.hexdigest()[:16]}"
 
 
 def load(server: Server, folder: Path) -> str:

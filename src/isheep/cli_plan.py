@@ -51,7 +51,6 @@ def plan(
     """
     from isheep import Store, load_recipe, make_plan
     from isheep.estimate import LONGEST, TYPICAL, plan_rows
-    from isheep.plan_capacity import capacity
     from isheep.runs import default_name
     from isheep.view import terminal
     from isheep.view_plan import plan_table
@@ -63,6 +62,8 @@ def plan(
     rows = plan_rows(made, Store(store), lengths)
     found = None
     if gpu is not None:
+        from isheep.plan_capacity import capacity
+
         done = {row["step"] for row in rows if row["state"] == "done"}
         found = capacity(made, gpu, devices or 1, parameters, lengths, done)
         for row in rows:

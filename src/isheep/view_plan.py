@@ -7,7 +7,6 @@ from typing import Any
 
 from rich.table import Table
 
-from isheep.report.numbers import duration
 from isheep.view import count, plain_table, size
 
 
@@ -35,6 +34,9 @@ def memory(count: float) -> str:
 
 
 def _time(row: Mapping[str, Any]) -> str:
+    # Imported late: it takes a third of a second, and a plain plan shows no times.
+    from isheep.report.numbers import duration
+
     if not row["fits"]:
         return "no room"
     return duration(row["seconds"]) if row["seconds"] else "-" if row["seconds"] == 0 else "?"

@@ -70,7 +70,13 @@ def test_light_verbs_import_nothing_heavy(tmp_path: Path, words: str) -> None:
     assert not found & {"torch", "transformers", "peft", "trl", "datasets", "sklearn", "accelerate", "pandas"}
     if words in HELP:
         ours = {name for name in found if name.startswith("isheep.")}
-        assert ours == {"isheep.cli", "isheep.cli_eval", "isheep.cli_sweep", "isheep.errors"}
+        assert ours == {
+            "isheep.cli",
+            "isheep.cli_eval",
+            "isheep.cli_plan",
+            "isheep.cli_sweep",
+            "isheep.errors",
+        }
         assert not found & {"numpy", "yaml", "scipy", "rich"}
 
 

@@ -1,7 +1,8 @@
 """The stand-in is no more than vLLM: every class, argument and field our engine uses is in vLLM's own source.
 
 Where vLLM is installed, or ISHEEP_VLLM_SOURCE names an unpacked wheel, its source is read; everywhere, what was
-recorded of two versions (vllm_signatures.json). Arguments our engine passes and the stand-in lacks fail in every other test.
+recorded of two versions (vllm_signatures.json). An argument our engine passes and the stand-in lacks fails in every
+other test.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def misfits(module: Callable[[str], Any], real: dict[str, Any]) -> list[str]:
         found.extend(f"{where}: {name}" for name in names if name not in theirs)
 
     called("LLM", engine.LLM.__init__, classes["LLM"]["methods"]["__init__"], classes["EngineArgs"]["fields"])
-    for name in ("add_request", "abort_request", "step", "add_lora"):
+    for name in ("add_request", "abort_request", "step", "add_lora", "apply_model"):
         called(name, getattr(engine.LLMEngine, name), classes["LLMEngine"]["methods"][name])
     called("shutdown", engine._Core.shutdown, classes["EngineCoreClient"]["methods"]["shutdown"])
     for name in ("tokens_input", "cleanup_dist_env_and_memory"):

@@ -49,7 +49,7 @@ VARIABLES = {
     "VLLM_BATCH_INVARIANT",
 }
 #: Methods worth keeping.
-METHODS = {"__init__", "add_request", "abort_request", "step", "add_lora", "shutdown"}
+METHODS = {"__init__", "add_request", "abort_request", "step", "add_lora", "apply_model", "shutdown"}
 
 
 def extract(source: Path) -> dict[str, Any]:

@@ -54,12 +54,12 @@ class VllmEngine:
         #: What the model knows of its tokens; vLLM shows neither its embeddings nor its end tokens.
         self._embeddings: Any = hf_load.load_embeddings(model)
         adapter = vllm_adapters.read(model.adapter) if model.adapter else None
-        self._max_rank = adapter.room if adapter else None
+        self._first = adapter
         self._size = hf_load.size(model)
         dtype = str(hf_load.pick_dtype(model.dtype, device)).removeprefix("torch.")
         context = hf_load.context_length(hf_load.load_config(model), model)
         limit = context if context < hf_load.NO_LIMIT else None
-        self._core = Core(arguments(model, runtime, dtype, limit, self._max_rank))
+        self._core = Core(arguments(model, runtime, dtype, limit, adapter))
         several = f"{runtime.tensor_parallel} x " if runtime.tensor_parallel > 1 else ""
         self.device_name = several + hf_load.describe_device(device)
         self._decoder = Decoder(self.tokenizer)
@@ -82,7 +82,7 @@ class VllmEngine:
         if replace(model, adapter=None) != replace(self._spec, adapter=None):
             return False
         adapter = vllm_adapters.read(model.adapter) if model.adapter else None
-        if adapter is not None and (self._max_rank is None or adapter.rank > self._max_rank):
+        if adapter is not None and not (self._first and self._first.makes_room_for(adapter)):
             return False  # it was opened for no adapters, or for smaller ones
         self._put_on(adapter)
         self._spec = model
@@ -123,9 +123,9 @@ class VllmEngine:
             ]
 
         def read(n: int, done: Sequence[Done]) -> Choice:
-            values = _probabilities(branches[n], done)
-            _check(queries[n].id, sum(values))
-            return answer(queries[n], values, len(prompts[n]))
+            raw = _probabilities(branches[n], done)
+            _check(queries[n].id, sum(raw))
+            return answer(queries[n], exclusive(branches[n].paths, raw), len(prompts[n]))
 
         def unread(n: int) -> Choice | None:
             if len(prompts[n]) + branches[n].depth < self.context:
@@ -230,14 +230,13 @@ def _questions(branches: Branches) -> list[tuple[Path, list[int]]]:
 
 
 def _probabilities(branches: Branches, answers: Sequence[Done]) -> list[float]:
-    """Probability of each choice where no longer one follows (they need not sum to 1)."""
+    """Probability of each choice, whatever follows it (they need not sum to 1)."""
     logs = {
         (before, token): done.first[token]
         for (before, ids), done in zip(_questions(branches), answers, strict=True)
         for token in ids
     }
-    raw = [math.exp(sum(logs[p[:at], token] for at, token in enumerate(p))) for p in branches.paths]
-    return exclusive(branches.paths, raw)
+    return [math.exp(sum(logs[p[:at], token] for at, token in enumerate(p))) for p in branches.paths]
 
 
 def _check(id: str, value: float) -> None:

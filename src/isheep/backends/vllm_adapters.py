@@ -19,6 +19,9 @@ from isheep.errors import BackendError
 #: The ranks vLLM can be opened for (`MaxLoRARanks`); a smaller adapter runs as one of the next of these.
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
+#: What vLLM calls the output layer; it knows no adapter for it by another name.
+_HEAD = "lm_head"
+
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
@@ -26,12 +29,18 @@ class Adapter:
 
     folder: str
     rank: int
+    #: Last part of the names of the layers it changes.
+    layers: frozenset[str]
     parameters: int
 
     @property
     def room(self) -> int:
         """The rank vLLM must have been opened for."""
         return next(rank for rank in RANKS if rank >= self.rank)
+
+    def makes_room_for(self, other: Adapter) -> bool:
+        """Can a vLLM that was opened for this one take the other?"""
+        return other.rank <= self.room and other.layers <= self.layers
 
 
 def read(folder: str) -> Adapter:
@@ -47,7 +56,25 @@ def read(folder: str) -> Adapter:
             f"the adapter {folder} is of rank {rank}, and vLLM takes no more than {RANKS[-1]}",
             "backend.engine: hf takes every rank",
         )
-    return Adapter(str(path.absolute()), rank, _parameters(path))
+    sizes = _sizes(path)
+    layers = frozenset(_layer(name) for name in sizes)
+    if _HEAD in layers:
+        raise BackendError(
+            f"the adapter {folder} changes the output layer, which vLLM leaves as it is where it reads prompts",
+            "use backend.engine: hf, or leave the output layer out of train.lora.target_modules",
+        )
+    return Adapter(str(path.absolute()), rank, layers, sum(sizes.values()))
+
+
+def taken(model: Any) -> list[str]:
+    """By which names in adapters' files the layers are known that take adapters. `model`: vLLM's own, in its worker."""
+    ours = {
+        name.rpartition(".")[2] for name, layer in model.named_modules() if hasattr(layer, "lora_a_stacked")
+    }
+    packed: dict[str, list[str]] = {}
+    for part in (*model.children(), model):
+        packed |= getattr(part, "packed_modules_mapping", None) or {}
+    return sorted(ours | {name for layer in ours for name in packed.get(layer, ())})
 
 
 def _check(folder: str, config: dict[str, Any]) -> None:
@@ -68,7 +95,8 @@ def _check(folder: str, config: dict[str, Any]) -> None:
         )
 
 
-def _parameters(folder: Path) -> int:
+def _sizes(folder: Path) -> dict[str, int]:
+    """Numbers in each of an adapter's matrices."""
     file = folder / "adapter_model.safetensors"
     if not file.is_file():
         raise BackendError(
@@ -76,4 +104,12 @@ def _parameters(folder: Path) -> int:
             "save it again with PEFT: save_pretrained",
         )
     with safe_open(file, framework="np") as tensors:
-        return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+        return {name: math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+
+
+def _layer(name: str) -> str:
+    """The layer a matrix belongs to: "model.layers.0.mlp.up_proj.lora_A.weight" -> "up_proj"; "experts" for each."""
+    parts = name.split(".")
+    if "experts" in parts:
+        return "experts"
+    return parts[next((n for n, part in enumerate(parts) if part.startswith("lora_")), len(parts)) - 1]

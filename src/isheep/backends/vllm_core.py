@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from isheep.backends import vllm_adapters
 from isheep.backends.base import ModelSpec, Runtime
 from isheep.backends.vllm_adapters import Adapter
 from isheep.errors import BackendError
@@ -62,10 +63,23 @@ class Done:
 
 
 def arguments(
-    model: ModelSpec, runtime: Runtime, dtype: str, context: int | None, max_rank: int | None
+    model: ModelSpec, runtime: Runtime, dtype: str, context: int | None, first: Adapter | None
 ) -> dict[str, Any]:
-    """What vLLM's LLM is opened with. `max_rank`: of the adapters to come, None for none."""
-    adapters = {"enable_lora": True, "max_loras": 1, "max_lora_rank": max_rank} if max_rank else {}
+    """What vLLM's LLM is opened with. `first`: the adapter it is to begin with; those to come are no larger.
+
+    Only the layers it changes are made to take adapters. Else the output layer would be among them, and reading prompts
+    with an adapter goes wrong then (0.33: `prompt_logprobs` runs it over other rows than the adapter was laid out for).
+    """
+    adapters = (
+        {
+            "enable_lora": True,
+            "max_loras": 1,
+            "max_lora_rank": first.room,
+            "lora_target_modules": sorted(first.layers),
+        }
+        if first
+        else {}
+    )
     return {
         "model": model.base,
         "revision": model.revision,
@@ -110,11 +124,17 @@ class Core:
             request = LoRARequest(lora_name=f"adapter-{number}", lora_int_id=number, lora_path=adapter.folder)
             try:
                 self._llm.llm_engine.add_lora(request)
+                taken = self._llm.llm_engine.apply_model(vllm_adapters.taken)[0]
             except Exception as error:
                 raise BackendError(
                     f"vLLM cannot put on the adapter {adapter.folder}: {error}",
                     "an adapter fits only the base model it was trained on; backend.engine: hf takes every kind",
                 ) from error
+            if missing := adapter.layers.difference(taken):  # vLLM would leave them out and say nothing
+                raise BackendError(
+                    f"vLLM finds no layers {', '.join(sorted(missing))} in this model for the adapter {adapter.folder}",
+                    "use backend.engine: hf, or a model with the adapter merged in (train.merge: true) as model.base",
+                )
             self._adapters[adapter.folder] = request
         return self._adapters[adapter.folder]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +82,9 @@ class LLMEngine:
         self._adapters.add(lora_request.lora_int_id)
         return True
 
+    def apply_model(self, func: Callable[[Any], Any]) -> list[Any]:
+        return [func(self._model.layers())]
+
     def abort_request(self, request_ids: list[str]) -> None:
         core = self.engine_core
         core.running = [one for one in core.running if one.id not in request_ids]
@@ -132,6 +136,7 @@ class LLM:
         enable_lora: bool = False,
         max_loras: int = 1,
         max_lora_rank: int = 16,
+        lora_target_modules: list[str] | None = None,
     ) -> None:
         if tensor_parallel_size != 1:
             raise ValueError(
@@ -139,7 +144,7 @@ class LLM:
             )
         if enable_lora and max_lora_rank not in RANKS:
             raise ValueError("Input should be 1, 8, 16, 32, 64, 128, 256, 320 or 512")
-        loaded = Model(model, dtype)
+        loaded = Model(model, dtype, lora_target_modules or [])
         longest = loaded.config.max_position_embeddings
         if (max_model_len or 0) > longest:
             raise ValueError(f"User-specified max_model_len ({max_model_len}) is greater than {longest}")

@@ -18,7 +18,8 @@ RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 class Model:
     """A causal LM, and a changed copy of it for each adapter."""
 
-    def __init__(self, folder: str, dtype: str) -> None:
+    def __init__(self, folder: str, dtype: str, targets: list[str]) -> None:
+        self._targets = set(targets)
         # What is stored and what is read of it, as vLLM does: the config's end tokens are the model's.
         self._versions: dict[int, Any] = {
             0: AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
@@ -39,11 +40,26 @@ class Model:
             pairs.setdefault(module, {})[kind] = tensor
         with torch.no_grad():
             for module, pair in pairs.items():
+                if module.rpartition(".")[2] not in self._targets:
+                    continue  # vLLM says nothing of it either
                 change = (
                     pair["lora_B"].float() @ pair["lora_A"].float() * (config["lora_alpha"] / config["r"])
                 )
                 adapted.get_submodule(module).weight += change
         self._versions[number] = adapted
+
+    def layers(self) -> torch.nn.Module:
+        """A model in which q, k and v are one layer, as vLLM packs them; what takes adapters is marked."""
+        found = torch.nn.Module()
+        packed = {"qkv_proj": ["q_proj", "k_proj", "v_proj"]}
+        found.packed_modules_mapping = packed
+        names = {name.rpartition(".")[2] for name, _ in self._versions[0].named_modules() if "proj" in name}
+        for name in [*packed, *(names - set(packed["qkv_proj"]))]:
+            layer = torch.nn.Module()
+            if self._targets & {name, *packed.get(name, ())}:
+                layer.lora_a_stacked = ()
+            found.add_module(name, layer)
+        return found
 
     def logits(self, number: int, rows: list[list[int]]) -> Tensor:
         """Log-probabilities [row, position, token] of rows padded on the right; nothing real stands behind padding."""

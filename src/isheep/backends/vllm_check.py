@@ -57,7 +57,7 @@ def _packages(package: metadata.Distribution) -> list[str]:
     """Each vLLM is built for one torch; with another one its kernels do not load."""
     fresh = "install vLLM in a fresh environment (docs/vllm.md)"
     wanted = next((r for r in map(Requirement, package.requires or ()) if r.name == "torch"), None)
-    version = str(torch.__version__)
+    version = metadata.version("torch")
     if wanted is not None and not wanted.specifier.contains(version, prereleases=True):
         return [
             f"vLLM {package.version} needs torch{wanted.specifier}, and torch {version} is installed: {fresh}"

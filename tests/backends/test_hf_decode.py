@@ -79,16 +79,35 @@ def test_a_shared_beginning_changes_no_probability(model: Any) -> None:
             assert torch.allclose(runner.prefill([row], keep=2).logits[0], got, atol=2e-4)
 
 
-def test_plan_sorts_by_length_then_id() -> None:
-    rows = [[1] * 5, [2], [3] * 5, [4] * 3]
-    assert plan(rows, ["b", "x", "a", "c"], 2) == [[1, 3], [2, 0]]
+def test_equal_prompts_are_computed_once(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [PROMPTS[0], PROMPTS[1], PROMPTS[0], PROMPTS[2], PROMPTS[1]]
+    runner = Runner(model, 1)
+    alone = [runner.decode([row], [9], _greedy, lambda row, tokens: False)[0] for row in rows]
+    read: list[int] = []
+    forward = runner._forward
+
+    def counted(ids: torch.Tensor, *rest: Any) -> torch.Tensor:
+        read.append(len(ids))
+        return forward(ids, *rest)
+
+    monkeypatch.setattr(runner, "_forward", counted)
+    limits = [9, 4, 7, 9, 2]
+    with torch.inference_mode():
+        written = runner.decode(rows, limits, _greedy, lambda row, tokens: False)
+    assert written == [tokens[:limit] for tokens, limit in zip(alone, limits, strict=True)]
+    assert read[:2] == [3, 5], "three prompts, then five texts"
+
+
+def test_plan_sorts_by_length_then_prompt_then_id() -> None:
+    rows = [[1] * 5, [2], [3] * 5, [4] * 3, [1] * 5]
+    assert plan(rows, ["b", "x", "a", "c", "a"], 2) == [[1, 3], [4, 0], [2]]
 
 
 def test_plan_keeps_prompts_that_begin_alike_together() -> None:
     one, two = list(range(20)), list(range(50, 70))
     rows = [[*one, 1, 2], [*two, 1], [*one, 1], [*two, 1, 2], [9]]
     assert plan(rows, list("abcde"), 2) == [[4, 2], [1, 0], [3]]
-    assert plan(rows, list("abcde"), 3) == [[4, 1, 2], [0, 3]], "too few to fill a batch: by length alone"
+    assert plan(rows, list("abcde"), 3) == [[4, 2, 1], [0, 3]], "too few to fill a batch: by length alone"
 
 
 def test_a_batch_that_does_not_fit_is_halved() -> None:

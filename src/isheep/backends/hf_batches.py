@@ -18,21 +18,23 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-def plan(rows: Sequence[Sequence[int]], ids: Sequence[str], batch_size: int) -> list[list[int]]:
+def plan(rows: Sequence[list[int]], ids: Sequence[str], batch_size: int) -> list[list[int]]:
     """Batches of indices, shortest prompts first: rows of like length waste the least padding.
 
-    Prompts that begin alike, where they fill a batch, are kept together: their beginning is then computed once.
+    Prompts that begin alike, where they fill a batch, are kept together: their beginning is then computed once. Equal
+    ones stand side by side: they are computed once for all.
     """
     starts = [tuple(row[:MIN_SHARED]) for row in rows]
     often = {
         start for start, count in Counter(starts).items() if count >= batch_size and len(start) == MIN_SHARED
     }
     order = sorted(
-        range(len(ids)), key=lambda n: (starts[n] if starts[n] in often else (), len(rows[n]), ids[n])
+        range(len(ids)),
+        key=lambda n: (starts[n] if starts[n] in often else (), len(rows[n]), rows[n], ids[n]),
     )
     batches = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
     # Within a batch one order for all, so that a batch planned again alone is the same to the last bit.
-    return [sorted(batch, key=lambda n: (len(rows[n]), ids[n])) for batch in batches]
+    return [sorted(batch, key=lambda n: (len(rows[n]), rows[n], ids[n])) for batch in batches]
 
 
 class Halving:

@@ -52,6 +52,11 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
                 states[moved] = states[[index[n] for n in moved]]
             setattr(self, name, states[: len(index)])
 
+    def spread_rows(self, index: list[int]) -> None:
+        """Row n becomes what row index[n] was; rows may be repeated."""
+        self.keys, self.values = self.keys[index], self.values[index]
+        self._buffers = None
+
     def batch_repeat_interleave(self, repeats: int) -> None:
         self.keys = self.keys.expand(repeats, -1, -1, -1)
         self.values = self.values.expand(repeats, -1, -1, -1)
@@ -77,6 +82,15 @@ def make_cache(config: Any, room: int) -> Any:
 def is_plain(cache: Any) -> bool:
     """Only full attention: then a shared beginning may be computed once."""
     return bool(cache.layers) and all(isinstance(layer, RoomyLayer) for layer in cache.layers)
+
+
+def spread_rows(cache: Any, index: list[int]) -> None:
+    """Row n becomes what row index[n] was; rows may be repeated."""
+    for layer in cache.layers:
+        if isinstance(layer, RoomyLayer):
+            layer.spread_rows(index)
+        else:
+            layer.reorder_cache(torch.tensor(index))
 
 
 def keep_rows(cache: Any, index: list[int]) -> None:

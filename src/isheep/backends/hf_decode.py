@@ -1,7 +1,7 @@
 """Running a transformers model over token ids: the decode loop, and plain reading.
 
-The loop does what `model.generate` does when greedy, token for token, and three things more: the beginning that all
-prompts of a batch share is computed once, finished rows leave the batch, and drawing is handed in by the caller.
+The loop does what `model.generate` does when greedy, token for token, and more: equal prompts, and the beginning that
+all prompts of a batch share, are computed once; finished rows leave the batch; drawing is handed in by the caller.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from isheep.backends.hf_batches import MIN_SHARED
-from isheep.backends.hf_cache import is_plain, keep_rows, make_cache
+from isheep.backends.hf_cache import is_plain, keep_rows, make_cache, spread_rows
+from isheep.backends.hf_load import input_device
 from isheep.errors import BackendError
 
 #: (logits of the live rows, their indices, step) -> next tokens.
@@ -48,7 +49,7 @@ class Runner:
             )
         self._positions = "position_ids" in accepted
         self._keep = "logits_to_keep" in accepted
-        self.device: torch.device = inner.device
+        self.device = input_device(inner)
         self._config = inner.config
         # The adapter's layers sit inside it, so it is the adapted model without its output layer.
         self._body = inner.base_model
@@ -57,7 +58,18 @@ class Runner:
         self.vocabulary, self.width = map(int, head.weight.shape)
 
     def prefill(self, rows: Sequence[list[int]], keep: int = 1, room: int = 0) -> Prefilled:
-        """Run the prompts, padded on the left; keep the logits of the last `keep` positions."""
+        """Run the prompts, padded on the left; keep the logits of the last `keep` positions. Equal ones run once."""
+        unique = {row: n for n, row in enumerate(dict.fromkeys(map(tuple, rows)))}
+        state = self._prefill([list(row) for row in unique], keep, room)
+        if len(unique) < len(rows):
+            index = [unique[tuple(row)] for row in rows]
+            state.logits, state.mask, state.lengths = (
+                values[index] for values in (state.logits, state.mask, state.lengths)
+            )
+            spread_rows(state.cache, index)
+        return state
+
+    def _prefill(self, rows: Sequence[list[int]], keep: int, room: int) -> Prefilled:
         cache = make_cache(self._config, room)
         shared = self._shared(rows, keep, cache)
         if shared:

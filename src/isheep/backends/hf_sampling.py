@@ -25,6 +25,28 @@ def uniforms(seeds: Sequence[int], count: int) -> Tensor:
     return torch.from_numpy(np.minimum(np.stack(rows), 1 - 1e-6))
 
 
+class Draws:
+    """Draws for the rows of a batch: each in its own way, from its own seed. Callable as the decode loop's `Draw`."""
+
+    def __init__(self, samplings: Sequence[Sampling], seeds: Sequence[int], steps: int) -> None:
+        self._numbers = uniforms(seeds, steps)
+        #: Each way to draw, and for each row the position of its own.
+        self._ways = list(dict.fromkeys(samplings))
+        self._way = torch.tensor([self._ways.index(sampling) for sampling in samplings])
+
+    def __call__(self, logits: Tensor, rows: Tensor, step: int) -> Tensor:
+        numbers = self._numbers[rows, step]
+        if len(self._ways) == 1:
+            return draw(logits, self._ways[0], numbers)
+        tokens = torch.empty(len(rows), dtype=torch.long, device=logits.device)
+        for position, sampling in enumerate(self._ways):
+            at = (self._way[rows] == position).nonzero().squeeze(1)
+            if len(at):
+                there = at.to(logits.device)
+                tokens[there] = draw(logits[there], sampling, numbers[at])
+        return tokens
+
+
 def draw(logits: Tensor, sampling: Sampling, uniform: Tensor) -> Tensor:
     """The next token of each row. `logits` is [row, token], `uniform` one number per row."""
     if sampling.temperature == 0:

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from isheep.backends.base import Request, Sampling
 from isheep.errors import RecipeError
-from isheep.records import Answer, Record, Score, Task
+from isheep.records import Answer, Completion, Record, Score, Task
 from isheep.stages.stage import Context, Settings, Stage, known_names
 from isheep.stats import wilson
 from isheep.text.prompts import LAYOUTS, Layout
@@ -84,15 +84,20 @@ def run(ctx: Context[EvaluateSettings]) -> Iterator[Record]:
         layout.name: layout for layout in map(engine.layout, names)
     }.values()  # "chat" may be one of the others
     done = ctx.written(Answer)
-    total = len(tests) * len(layouts) * len(ctx.settings.decodings)
     answers: list[Answer] = list(done.values())
-    ctx.report(len(answers), total, "answers")
-    for layout in layouts:
-        for decoding in ctx.settings.decodings:
-            for answer in _answers(ctx, tests, layout, decoding, done):
-                yield answer
-                answers.append(answer)
-                ctx.report(len(answers), total, "answers")
+    # All at once: an engine reads a prompt once for all its decodings.
+    asked = [
+        _asked(ctx, test, layout, decoding)
+        for layout in layouts
+        for decoding in ctx.settings.decodings
+        for test in tests.values()
+    ]
+    ctx.report(len(answers), len(asked), "answers")
+    for text in engine.generate(asked, skip=done.keys()):
+        answer = _answer(text, tests)
+        yield answer
+        answers.append(answer)
+        ctx.report(len(answers), len(asked), "answers")
     yield from scores(answers)
 
 
@@ -105,28 +110,24 @@ def _check(tests: Sequence[Task]) -> None:
         )
 
 
-def _answers(
-    ctx: Context[EvaluateSettings],
-    tests: dict[str, Task],
-    layout: Layout,
-    decoding: str,
-    done: dict[str, Answer],
-) -> Iterator[Answer]:
-    sampling = Sampling(ctx.settings.max_tokens, DECODINGS[decoding], stops=layout.stop_texts)
+def _asked(ctx: Context[EvaluateSettings], test: Task, layout: Layout, decoding: str) -> Request:
+    """A test task in one layout and decoding; its id names all three."""
     head = f"{layout.name}/{decoding}/"
-    requests = [
-        Request(head + id, layout.prompt(t.instruction, t.input), sampling, ctx.seed(head, id))
-        for id, t in tests.items()
-    ]
-    for text in ctx.generator().generate(requests, skip=done.keys()):
-        item = text.id.removeprefix(head)
-        test = tests[item]
-        right = is_correct(text.text, test.answers)
-        name = item.partition(":")[0]
-        yield Answer(
-            text.id, name, item, layout.name, decoding, text.text.strip(), right, text.ended,
-            text.prompt_tokens, text.tokens, test.category,
-        )  # fmt: skip
+    sampling = Sampling(ctx.settings.max_tokens, DECODINGS[decoding], stops=layout.stop_texts)
+    return Request(
+        head + test.id, layout.prompt(test.instruction, test.input), sampling, ctx.seed(head, test.id)
+    )
+
+
+def _answer(text: Completion, tests: dict[str, Task]) -> Answer:
+    """What was written for `_asked`, graded."""
+    layout, decoding, item = text.id.split("/", 2)
+    test = tests[item]
+    right = is_correct(text.text, test.answers)
+    return Answer(
+        text.id, item.partition(":")[0], item, layout, decoding, text.text.strip(), right, text.ended,
+        text.prompt_tokens, text.tokens, test.category,
+    )  # fmt: skip
 
 
 def scores(answers: Sequence[Answer]) -> Iterator[Score]:

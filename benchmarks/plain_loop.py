@@ -2,7 +2,7 @@
 
     python benchmarks/plain_loop.py 2000 FOLDER
 
-The same algorithm and settings as `recipes/lamb.yaml`, by the libraries' own means: texts by `model.generate` in batches
+The same algorithm and settings as `recipes/lamb.yaml`, by the libraries: texts by `model.generate` in batches
 in arrival order; near-duplicates by `rouge_score` against every kept task, in a pool of processes; both scores written
 by the model and read from its text; TRL's SFTTrainer; a merged copy of the model saved; and every step loads what it
 needs. What a task, a rating and a layout look like is not what is compared: isheep's parsers and prompts are used.

@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trial": {"stats"},
     "chat": {"text", "records", "errors", "stats"},
     "store": {"records", "errors"},
-    "backends": {"records", "errors", "text", "files", "child", "benchmarks", "sandbox"},
+    "backends": {"records", "errors", "text", "files", "child", "benchmarks", "sandbox", "launch"},
     "lamb": {"text"},
     "stages": {
         "text",

@@ -38,9 +38,9 @@ def run(
     store = store if isinstance(store, Store) else Store(store)
     store.check()
     plan = make_plan(recipe, match)
-    made = register(plan, store, name)
     runtime = runtime_of(recipe.recipe.runtime, store)
     preflight(plan.steps, store, runtime)
+    made = register(plan, store, name)
     try:
         with Hands(recipe.recipe.runtime, store, runtime, tell) as hands:
             for step in plan.steps:

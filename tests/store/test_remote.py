@@ -126,7 +126,9 @@ def test_what_passes_is_tried_again_and_what_does_not_is_said(address: str) -> N
         (OSError(errno.ENOSPC, "No space left"), 1, "disk is full"),
         (type("NoCredentialsError", (Exception,), {})("none found"), 1, "read and write there"),
         (
-            Exception("https://me:HIDDEN@host?sig=HIDDEN&Token=HIDDEN Bearer HIDDEN secret_key=HIDDEN"),
+            Exception(
+                "https://me:HIDDEN@host?sig=HIDDEN&Token=HIDDEN Bearer HIDDEN secret_key=HIDDEN at host:80"
+            ),
             3,
             "network",
         ),
@@ -139,6 +141,7 @@ def test_what_passes_is_tried_again_and_what_does_not_is_said(address: str) -> N
         assert hint in caught.value.hint
         assert type(fault).__name__ in caught.value.message
         assert "HIDDEN" not in str(caught.value)
+    assert "at host:80" in caught.value.message, "a port is no secret"
 
 
 def test_the_check_writes_a_mark_and_asks_once(machine: Machine, tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ _FOR_GOOD = (
 )
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _SECRET = re.compile(
-    r"(?i)([\w.-]*(?:sig|token|secret|key|password|credential)[\w.-]*=|\bbearer\s+|://[^/\s:@]*:)[^&\s'\",@]+"
+    r"(?i)([\w.-]*(?:sig|token|secret|key|password|credential)[\w.-]*=|\bbearer\s+)[^&\s'\",]+"
+    r"|(?<=://)[^/\s@]+:[^/\s@]+(?=@)"
 )
 
 
@@ -267,7 +268,7 @@ def _is_for_good(error: Exception) -> bool:
 
 def _said(error: Exception) -> str:
     """An error of somebody else's library in one line, without what might be a secret in it."""
-    text = _SECRET.sub(r"\1***", " ".join(str(error).split()))[:300]
+    text = _SECRET.sub(lambda found: f"{found[1] or ''}***", " ".join(str(error).split()))[:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

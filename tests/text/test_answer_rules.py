@@ -17,18 +17,21 @@ def second_speaker(s: ResponseSubject) -> bool:
     asked = f"{s.instruction}\n{s.input}"
     if ours._SEVERAL_VOICES.search(asked):
         return False
-    either = re.compile(f"{ours._SPEAKER.pattern}|{ours._CHAT_MARK.pattern}", re.I | re.M)
+    either = re.compile(f"^{ours._SPEAKER}|{ours._CHAT_MARK.pattern}", re.I | re.M)
     labels = {(match[1] or "").lower() for match in either.finditer(s.response)}
     roles = ("assistant", "system", "human", "user")
     asked_for = {role for role in roles if re.search(rf"\b{role}s?\b", asked, re.I)}
     return bool(labels - asked_for or ours._BARE_ROLE.search(s.response))
 
 
+LABEL = re.compile(r"^\W*(?:answer )?(?:choices|options)\W*:", re.I | re.M)
+
+
 def answer_choices(s: ResponseSubject) -> bool:
     if ours._CHOICES_ASKED.search(f"{s.instruction}\n{s.input}"):
         return False
     letters = "".join(ours._CHOICE.findall(s.response))
-    return "AB" in letters or bool(ours._CHOICES_LABEL.search(s.response))
+    return "AB" in letters or bool(LABEL.search(s.response))
 
 
 def repeats_question(s: ResponseSubject) -> bool:
@@ -50,7 +53,7 @@ def asks_back(s: ResponseSubject) -> bool:
 def cjk(s: ResponseSubject) -> bool:
     asked = f"{s.instruction}\n{s.input}"
     excused = ours._CJK.search(asked) or ours._ABOUT_LANGUAGE.search(asked)
-    return bool(ours._CJK_RUN.search(s.response)) and not excused
+    return bool(re.search(ours._CJK.pattern + "{2}", s.response)) and not excused
 
 
 def input_repeated(s: ResponseSubject) -> bool:
@@ -83,6 +86,8 @@ TEXT = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(instruction=TEXT, input=TEXT, response=TEXT, same=st.sampled_from(["", "response", "input"]))
 @example(instruction="tea", input="me", response="- TEA me", same="")
+@example(instruction="- tea me", input="", response="TEA me", same="")
+@example(instruction="tea me", input="", response="étea me", same="")
 @example(instruction="tea rain about me", input="rain about", response="", same="")
 @example(instruction="", input="", response="<|im_end|>", same="")
 @example(instruction="", input="", response="你好", same="")

@@ -9,10 +9,17 @@ seconds, not minutes. Knows: strings.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from isheep.text.rule import ResponseSubject, Rule, registry, rule
 from isheep.text.words import tokens
+
+
+def _at_a_line(pattern: str) -> Callable[[str], bool]:
+    """Whether a line of a text begins with a pattern, in any case. As ^ would; but that is tried at every character,
+    and this at every line."""
+    first, later = re.compile(pattern, re.I), re.compile(rf"\n{pattern}", re.I)
+    return lambda text: bool(first.match(text) or later.search(text))
 
 
 @rule("empty", "no answer")
@@ -28,9 +35,9 @@ def unfinished(s: ResponseSubject) -> bool:
 
 
 #: Released code's roles, and "Q" of the layout qa; its "output" is left out: answers with code hold such lines.
-_SPEAKER = re.compile(
-    r"^[ \t>#*_]*(assistant|system|human|question|user|Q)[ \t]*[0-9]*[ \t*_]*[:：]", re.I | re.M
-)
+_SPEAKER = r"[ \t>#*_]*(assistant|system|human|question|user|Q)[ \t]*[0-9]*[ \t*_]*[:：]"
+_SPEAKERS = re.compile(f"^{_SPEAKER}", re.I | re.M)
+_has_speaker = _at_a_line(_SPEAKER)
 _CHAT_MARK = re.compile(r"<\|im_(?:start|end)\|>", re.I)
 #: A chat template's role on a line of its own, after an answer.
 _BARE_ROLE = re.compile(r"\n(?:assistant|user)\n")
@@ -47,12 +54,12 @@ _SEVERAL_VOICES = re.compile(
 def second_speaker(s: ResponseSubject) -> bool:
     """A speaker's label at the start of a line, unless the task asked for several voices or for that word."""
     marked = _BARE_ROLE.search(s.response) or _CHAT_MARK.search(s.response)
-    if not marked and not _SPEAKER.search(s.response):
+    if not marked and not _has_speaker(s.response):
         return False
     asked = f"{s.instruction}\n{s.input}"
     if _SEVERAL_VOICES.search(asked):
         return False
-    labels = {match[1].lower() for match in _SPEAKER.finditer(s.response)}
+    labels = {match[1].lower() for match in _SPEAKERS.finditer(s.response)}
     # "System: Windows" answers a task about systems; "Question:" is no answer, though most tasks speak of questions.
     asked_for = {
         role for role in ("assistant", "system", "human", "user") if re.search(rf"\b{role}s?\b", asked, re.I)
@@ -61,7 +68,7 @@ def second_speaker(s: ResponseSubject) -> bool:
 
 
 _CHOICE = re.compile(r"^[ \t]*\(?([A-E])[.)]\s+\S", re.M)
-_CHOICES_LABEL = re.compile(r"^\W*(?:answer )?(?:choices|options)\W*:", re.I | re.M)
+_has_choices_label = _at_a_line(r"\W*(?:answer )?(?:choices|options)\W*:")
 _CHOICES_ASKED = re.compile(
     r"\b(?:choices?|options?|multiple|quiz|exam|test|outline|questions|alternatives)\b|^\W?[A-E][.)]\s",
     re.I | re.M,
@@ -74,7 +81,7 @@ def answer_choices(s: ResponseSubject) -> bool:
     offered = "B." in s.response or "B)" in s.response
     if offered:
         offered = "AB" in "".join(_CHOICE.findall(s.response))
-    if not offered and not (":" in s.response and _CHOICES_LABEL.search(s.response)):
+    if not offered and not (":" in s.response and _has_choices_label(s.response)):
         return False
     return not _CHOICES_ASKED.search(f"{s.instruction}\n{s.input}")
 
@@ -82,11 +89,19 @@ def answer_choices(s: ResponseSubject) -> bool:
 @rule("repeats_question", "only repeats the request")
 def repeats_question(s: ResponseSubject) -> bool:
     """Compared by words, with and without the input."""
+    one, two = s.response[:1].lower(), s.instruction[:1].lower()
+    if one != two and _begins_word(one) and _begins_word(two):
+        return False
     starts = zip(_first_tokens(s.response), _first_tokens(s.instruction), strict=False)
-    if any(one != two for one, two in starts):
+    if any(here != there for here, there in starts):
         return False
     said = tokens(s.response)
     return bool(said) and said in (tokens(s.instruction), tokens(f"{s.instruction}\n{s.input}"))
+
+
+def _begins_word(letter: str) -> bool:
+    """Whether a text that begins so has a first token that begins so."""
+    return letter.isascii() and letter.isalnum()
 
 
 def _first_tokens(text: str) -> list[str]:
@@ -116,7 +131,7 @@ def asks_back(s: ResponseSubject) -> bool:
 
 
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]")
-_CJK_RUN = re.compile(_CJK.pattern + "{2}")
+_CJK_RUN = re.compile(2 * _CJK.pattern)
 _ABOUT_LANGUAGE = re.compile(
     r"\b(?:translat\w*|chin(?:a|ese)|japan(?:ese)?|korean?|mandarin|cantonese|taiwan(?:ese)?|kanji|hiragana|katakana|"
     r"hanzi|hangul|pinyin|asian?|languages?|multilingual|unicode)\b",
@@ -138,21 +153,25 @@ def input_repeated(s: ResponseSubject) -> bool:
     """Two or more whole words in a row; a single word may well stand in both."""
     if not s.input:
         return False
-    first = _first_tokens(s.input)
-    if first and first[0] not in s.instruction.lower():
+    task = s.instruction.lower()
+    if any(word not in task for word in _first_tokens(s.input)):
         return False
     part, whole = tokens(s.input), tokens(s.instruction)
     starts = range(len(whole) - len(part) + 1)
     return len(part) >= 2 and any(whole[i : i + len(part)] == part for i in starts)
 
 
-#: As \bnoinput\b would; but that looks for a border at every character, and this for an n.
-_NOINPUT = re.compile(r"[nN](?i:oinput)\b(?<!\w.{7})")
+#: Which "any case" takes for an i as well.
+_OTHER_I = ("\u0131", "i\u0307")
+_NOINPUT = re.compile(r"\bnoinput\b", re.I)
 
 
 @rule("noinput", "a leaked mark for an absent input")
 def leaked_noinput(s: ResponseSubject) -> bool:
     """The whole word; "there is no input" is prose."""
+    said = s.response.lower()
+    if "noinput" not in said and not any(i in said for i in _OTHER_I):
+        return False
     return bool(_NOINPUT.search(s.response))
 
 

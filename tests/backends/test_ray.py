@@ -1,4 +1,4 @@
-"""Several engines in workers of Ray: the results of one, whoever is lost. Tests share workers: they are slow to start."""
+"""Several engines in workers of Ray: the results of one, whoever is lost. Workers start slowly, so tests share them."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_a_worker_lost_each_time_it_loads_is_given_up(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(ray_pool, "Worker", Fragile)
     monkeypatch.setattr(ray_pool, "TRIES", 2)
-    with pytest.raises(BackendError, match="lost 2 times while it loaded the model"):
+    with pytest.raises(BackendError, match="lost 2 times before it had loaded the model"):
         RayEngine(FAKE, ALONE, "fake")
 
 

@@ -87,14 +87,9 @@ class Pool:
 
     def start(self) -> list[Facts]:
         """Start all workers and wait until each has loaded its engine."""
-        for _ in range(self._runtime.workers):
-            actor = self._actor.remote()
-            self._hands.append(_Hand(actor, actor.place.remote()))
-        placing = [hand.placing for hand in self._hands]
-        placed, _ = ray.wait(placing, num_returns=len(placing), timeout=PLACE_SECONDS)
-        if len(placed) < len(placing):
-            self._unplaced(len(placing) - len(placed))
-        nodes = [_placed(hand.placing).node for hand in self._hands]
+        by = time.monotonic() + PLACE_SECONDS
+        self._hands = [_Hand(*self._hire()) for _ in range(self._runtime.workers)]
+        nodes = [self._settled(hand, by) for hand in self._hands]
         for hand, node in zip(self._hands, nodes, strict=True):
             hand.beside = Counter(nodes)[node]
             self._open(hand)
@@ -149,6 +144,27 @@ class Pool:
             _end(hand.actor)
         self._hands.clear()
 
+    def _hire(self) -> tuple[Any, Any]:
+        """A new worker, and the promise of its Place."""
+        actor = self._actor.remote()
+        return actor, actor.place.remote()
+
+    def _settled(self, hand: _Hand, by: float) -> str:
+        """The node on which a worker has found its place, `by` a time on the monotonic clock."""
+        while _kept(hand.placing, max(0.0, by - time.monotonic())):
+            try:
+                return _placed(hand.placing).node
+            except _LOST as error:
+                self._failed(hand, error)
+                hand.actor, hand.placing = self._hire()
+        return self._unplaced([other for other in self._hands if not _kept(other.placing)])
+
+    def _failed(self, hand: _Hand, error: Exception) -> None:
+        """A worker was lost before it had done anything."""
+        hand.failed += 1
+        if hand.failed == TRIES:
+            self._give_up(f"a worker was lost {TRIES} times before it had loaded the model", error)
+
     def _open(self, hand: _Hand) -> None:
         hand.opening = hand.actor.open.remote(self._kind, self._model, self._runtime, hand.beside)
         hand.since = time.monotonic()
@@ -164,9 +180,7 @@ class Pool:
             _placed(hand.placing)
             _raise(error)
         except _LOST as error:
-            hand.failed += 1
-            if hand.failed == TRIES:
-                self._give_up(f"a worker was lost {TRIES} times while it loaded the model", error)
+            self._failed(hand, error)
             self._replace(hand)
         else:
             _placed(hand.placing)
@@ -175,8 +189,7 @@ class Pool:
     def _replace(self, hand: _Hand) -> None:
         """A new worker in the place of one that is lost, or of no use."""
         _end(hand.actor)
-        hand.actor = self._actor.remote()
-        hand.placing = hand.actor.place.remote()
+        hand.actor, hand.placing = self._hire()
         self._open(hand)
 
     def _hand_out(self, waiting: deque[Job], under_way: _UnderWay) -> None:
@@ -222,11 +235,11 @@ class Pool:
                 h for h in self._hands if h.opening is not None and h.since < late and not _kept(h.placing)
             ]
             if len(homeless) == len(self._hands):
-                self._unplaced(len(homeless))
+                self._unplaced(homeless)
 
-    def _unplaced(self, count: int) -> NoReturn:
+    def _unplaced(self, hands: Sequence[_Hand]) -> NoReturn:
         raise BackendError(
-            f"Ray has found no room for {count} of {self._runtime.workers} workers in {PLACE_SECONDS:.0f} seconds",
+            f"Ray has found no room for {len(hands)} of {self._runtime.workers} workers in {PLACE_SECONDS:.0f} seconds",
             "the cluster is large enough, so others use it now: try again later, or set runtime.workers lower",
         )
 
@@ -240,16 +253,24 @@ class Pool:
 
 
 def _placed(promise: Any) -> Place:
-    """Where a worker is. Raises BackendError when isheep is not there, or another one."""
+    """Where a worker is. Raises BackendError when isheep is not there, or another one; Ray's errors when it is lost."""
     try:
         place: Place = ray.get(promise)
-    except trouble.RayError as error:
-        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise BackendError(f"a worker of Ray cannot start: {lines[-1].strip()}", _SAME) from error
+    except (trouble.RayTaskError, trouble.RuntimeEnvSetupError) as error:
+        raise _homeless(error) from error
+    except trouble.RayActorError as error:
+        if not error.actor_init_failed:
+            raise
+        raise _homeless(error) from error
     here = metadata.version("isheep")
     if place.version != here:
         raise BackendError(f"isheep is {here} here, but {place.version} on a node of the Ray cluster", _SAME)
     return place
+
+
+def _homeless(error: Exception) -> BackendError:
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return BackendError(f"a worker of Ray cannot start: {lines[-1].strip()}", _SAME)
 
 
 def _raise(error: trouble.RayTaskError) -> NoReturn:
@@ -265,8 +286,8 @@ def _reason(error: Exception) -> str:
     return words.rpartition("exit detail: ")[2].partition(" Some common causes")[0][:300]
 
 
-def _kept(promise: Any) -> bool:
-    return bool(ray.wait([promise], timeout=0)[0])
+def _kept(promise: Any, timeout: float = 0.0) -> bool:
+    return bool(ray.wait([promise], timeout=timeout)[0])
 
 
 def _end(actor: Any) -> None:

@@ -128,6 +128,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "view": {"step"},
     "view_plan": {"view", "report"},
+    "cli_store": {"cli_sweep", "runs", "__init__"},
     "cli_plan": {
         "errors",
         "plan_capacity",
@@ -147,6 +148,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli_eval": {"errors", "evaluation", "report", "stats", "view", "view_eval", "cli_sweep"},
     "cli": {
         "cli_plan",
+        "cli_store",
         "cli_sweep",
         "cli_eval",
         "view_eval",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isheep import cli_eval, cli_plan, cli_sweep
+from isheep import cli_eval, cli_plan, cli_store, cli_sweep
 from isheep.cli_sweep import DEFAULT_STORE, JsonOption, StoreOption
 from isheep.errors import EXIT_INTERRUPTED, IsheepError
 
@@ -214,6 +214,7 @@ def lamb_build(
 cli_plan.register(app)
 cli_sweep.register(app)
 cli_eval.register(app)
+cli_store.register(app)
 
 
 def _load(recipe: str, overrides: list[str] | None, seed: int | None) -> Loaded:

@@ -153,6 +153,21 @@ def add_later(run: Run, added: Sequence[Later]) -> Run:
     return Run(run.name, run.store, run.recipe, _with_later(own, run.folder))
 
 
+def named_keys(store: Store) -> set[str]:
+    """The keys of all steps that any run of the store names: planned now, planned once under its name, or added later.
+    Raises StoreError when one of these lists cannot be read."""
+    keys: set[str] = set()
+    for path in store.runs_folder.glob("*/run*.json"):
+        try:
+            keys.update(step["key"] for step in json.loads(path.read_bytes())["steps"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{path} cannot be read: {error}", "run its recipe again, or remove that run's folder"
+            ) from error
+        keys.update(later.step.key for later in _later(path.parent))
+    return keys
+
+
 def _later(folder: Path) -> list[Later]:
     path = folder / LATER_FILE
     if not path.exists():

@@ -227,9 +227,9 @@ class Store:
         """What is wrong with an artifact, in words; an empty list when nothing is. Reads every byte of it."""
         return artifact.verify()
 
-    def collect_garbage(self, keep: Collection[str]) -> list[str]:
-        """Remove every artifact and every unfinished step whose key is not in `keep`; say which. Of a remote store,
-        only what is on this machine.
+    def collect_garbage(self, keep: Collection[str], only_say: bool = False) -> list[str]:
+        """Remove every artifact and every unfinished step whose key is not in `keep`; say which, as paths below the
+        store. Of a remote store, only what is on this machine. `only_say`: remove nothing, write nothing.
 
         An unfinished step in `keep` stays, so it can be resumed, unless it is a leftover of a finished one.
         What somebody works on or is about to (its lock is held) is never touched.
@@ -240,6 +240,9 @@ class Store:
                 for stage, key in self._entries(room):
                     finished = self._find_here(stage, key) is not None
                     if key in keep and (room == "copies" or finished == (room == "artifacts")):
+                        continue
+                    if only_say:
+                        removed.append(f"{room}/{stage}/{key}")
                         continue
                     held = lock.take(self.lock_path(stage, key))
                     if held is None:
@@ -252,7 +255,7 @@ class Store:
                         removed.append(f"{room}/{stage}/{key}")
                     finally:
                         held.release()
-            for left in self.trash.glob("*"):
+            for left in () if only_say else self.trash.glob("*"):
                 if left.is_dir():
                     shutil.rmtree(left, ignore_errors=True)
                 elif time.time() - left.stat().st_mtime > ABANDONED_SECONDS:

@@ -274,8 +274,10 @@ class CompletionServer(ChatServer):
         if top and top > h.top > 0 and h.refuses_more:
             return refusal(400, f"Requested sample logprobs of {top}, greater than max allowed: {h.top}")
         limit = payload.get("max_completion_tokens", payload.get("max_tokens", 16))
+        if limit == 0 and not h.echo:
+            return refusal(500, "Internal Server Error")
         read = len(self.brain.tokens(prompt))
-        if read + limit > self.brain.context or read >= self.brain.context + (limit == 0):
+        if read + limit > self.brain.context:
             return refusal(400, h.too_long.format(context=self.brain.context, asked=read + limit))
         written = self._write(payload, prompt, limit)
         choice = {"index": 0, "finish_reason": written.finish, **shape(written)}
@@ -308,8 +310,6 @@ class CompletionServer(ChatServer):
 
     def _write(self, payload: Any, prompt: str, limit: int) -> _Written:
         h = self.habits
-        if limit == 0:
-            return _Written("", "length", None, 0)
         drawn = payload if "generation_config" not in payload else json.loads(payload["generation_config"])
         sampled = h.samples and (
             not h.refuses or h.refuses[0] != "top_k" or h != TRANSFORMERS or "do_sample" in drawn

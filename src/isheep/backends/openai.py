@@ -232,7 +232,7 @@ class OpenAIEngine:
 
     def _read(self, passage: Passage, stop: threading.Event) -> Likelihood:
         prompt, nothing = passage.prompt.removeprefix(self._begin), Likelihood(passage.id, 0.0, 0, 0.0, 0)
-        if not passage.text or not self._fits(prompt + passage.text, 0):
+        if not passage.text or not self._fits(prompt + passage.text, 1):
             return nothing
         assert self._way is not None
         border = self._tokens.one(prompt) if self._tokens.is_exact else None

@@ -35,13 +35,12 @@ class Way:
         if "echo" not in self.fields:
             return prompt_logprobs(answer.prompt)
         tokens = read_tokens(answer.logprobs)
-        written = answer.tokens if answer.tokens is not None else self.fields["max_tokens"]
-        return tokens[: len(tokens) - min(written, self.fields["max_tokens"])]
+        written = 1 if answer.tokens is None else answer.tokens
+        return tokens[: len(tokens) - written]
 
 
-#: In the order they are tried: nothing is written; a token is written, for servers that must; vLLM's own.
+#: In the order they are tried. One token is written: to write none makes some servers fail (transformers' own: 500).
 WAYS = (
-    Way({"echo": True, "logprobs": 1, "max_tokens": 0}),
     Way({"echo": True, "logprobs": 1, "max_tokens": 1}),
     Way({"prompt_logprobs": 0, "max_tokens": 1}),
 )

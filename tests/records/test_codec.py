@@ -75,6 +75,7 @@ def test_what_is_no_number_is_refused(value: float) -> None:
         b'{"id":"a"}',
         b'{"id":"a","kept":true,"reason":null,"quality":1,"following":1,"more":1}',
         b'{"id":"a","kept":true,"reason":null,"quality":1,"following":1',
+        b'{"id":"a","kept":true,"reason":null,"quality":1,"following":1}}',
         b'{"id":"\xff","kept":true,"reason":null,"quality":1,"following":1}',
     ],
 )

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Literal
 
 import numpy as np
@@ -181,13 +182,20 @@ def by_threshold(settings: FilterSettings, pool: Pool, left: Sequence[Pair]) -> 
         return {}
     reasons: dict[str, str] = {}
     for pair in left:
-        for scale, score in pool.scores.get(pair.id, {}).items():
-            if score is None:
-                reasons.setdefault(pair.id, f"unreadable_{scale}")
-        for scale, score in pool.scores.get(pair.id, {}).items():
-            if threshold is not None and score is not None and score <= threshold:
-                reasons.setdefault(pair.id, f"low_{scale}")
+        reason = _too_low(pool.scores.get(pair.id, {}), threshold)
+        if reason is not None:
+            reasons[pair.id] = reason
     return reasons
+
+
+def _too_low(scores: Scores, threshold: float | None) -> str | None:
+    low = None
+    for scale, score in scores.items():
+        if score is None:
+            return intern(f"unreadable_{scale}")
+        if low is None and threshold is not None and score <= threshold:
+            low = scale
+    return None if low is None else intern(f"low_{low}")
 
 
 def by_perplexity(settings: FilterSettings, pool: Pool, left: Sequence[Pair]) -> dict[str, str]:

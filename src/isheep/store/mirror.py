@@ -147,9 +147,10 @@ class Mirror:
         stage, key = artifact.stage, artifact.key
         if isinstance(artifact, Copy) or (stage, key) in self._sent:
             return artifact
-        found = self._manifest(stage, key)
+        text = self._read_manifest(stage, key)
+        found = self._accept(text, stage, key)
         if found is None:
-            self._upload(artifact)
+            self._upload(artifact, torn=text is not None)
             found = self._manifest(stage, key)
         if found is None:
             raise StoreError(
@@ -163,7 +164,8 @@ class Mirror:
         self._sent.add((stage, key))
         return artifact
 
-    def _upload(self, artifact: Artifact) -> None:
+    def _upload(self, artifact: Artifact, torn: bool) -> None:
+        """`torn`: there is the beginning of a manifest, to be replaced."""
         place = _place(artifact.stage, artifact.key)
         wrong = artifact.verify()
         if wrong:
@@ -179,13 +181,16 @@ class Mirror:
             if there.get(f"{under}/{name}", (None,))[0] != stamp["bytes"]:
                 self._remote.put(artifact.folder / name, f"{under}/{name}", self.note)
         text = (artifact.folder / MANIFEST).read_bytes()
-        torn = self._remote.read(f"{place}/{MANIFEST}") is not None
         (self._remote.write if torn else self._remote.create)(f"{place}/{MANIFEST}", text)
 
     def _manifest(self, stage: str, key: str) -> tuple[dict[str, Any], bytes] | None:
         """The manifest there, and its bytes; None when there is none, or only the beginning of one."""
-        name = f"{_place(stage, key)}/{MANIFEST}"
-        text = self._remote.read(name)
+        return self._accept(self._read_manifest(stage, key), stage, key)
+
+    def _read_manifest(self, stage: str, key: str) -> bytes | None:
+        return self._remote.read(f"{_place(stage, key)}/{MANIFEST}")
+
+    def _accept(self, text: bytes | None, stage: str, key: str) -> tuple[dict[str, Any], bytes] | None:
         try:
             manifest = json.loads(text or b"")
         except (ValueError, RecursionError):
@@ -193,7 +198,7 @@ class Mirror:
         wrong = check_manifest(manifest, stage, key)
         if wrong:
             raise StoreError(
-                f"{self._remote.address}/{name}: {wrong[0]}",
+                f"{self._remote.address}/{_place(stage, key)}/{MANIFEST}: {wrong[0]}",
                 "somebody changed it, or another version wrote it: remove that folder, or use another store",
             )
         return manifest, text or b""

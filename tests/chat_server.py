@@ -94,7 +94,7 @@ class ChatServer:
         #: The most questions that were ever being answered at once.
         self.most = 0
         self._now = 0
-        self._misdeeds: deque[Misdeed] = deque()
+        self._misdeeds: deque[Misdeed | None] = deque()
         self._forever: Misdeed | None = None
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
@@ -110,13 +110,18 @@ class ChatServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def next(self, *misdeeds: Misdeed) -> None:
-        """What the next questions meet, one each."""
+    def next(self, *misdeeds: Misdeed | None) -> None:
+        """What the next questions meet, one each; None: nothing bad."""
         self._misdeeds.extend(misdeeds)
 
     def always(self, misdeed: Misdeed | None) -> None:
         """What every question meets from now on; None: nothing bad."""
         self._forever = misdeed
+
+    def forget(self) -> None:
+        """Nothing bad from now on."""
+        self._misdeeds.clear()
+        self.always(None)
 
     @property
     def questions(self) -> list[Any]:

@@ -71,6 +71,7 @@ def do_step(
         resumed = len(claim.journal) > 0
         with _Bench(step, store, runtime, claim, tell, engines) as bench:
             _work(bench.context(), step, claim)
+            bench.hear_out()
             device, parameters, joules, spent = bench.device, bench.parameters, bench.joules(), bench.spent()
         seconds = round(time.monotonic() - clock, 3)
         manifest = {
@@ -216,6 +217,11 @@ class _Bench:
     def joules(self) -> float | None:
         """Energy the device used for this step; 0 without a model, None where the device does not say."""
         return self._meter.joules() if self._meter else 0.0
+
+    def hear_out(self) -> None:
+        """Pass on what the engine found out meanwhile, of a server for one."""
+        for text in getattr(self._open, "notes", ()):
+            self._note(text)
 
     def _note(self, text: str) -> None:
         self.notes.append(text)

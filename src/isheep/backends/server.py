@@ -35,7 +35,11 @@ class Server:
     def __init__(self, spec: ServerSpec, connections: int, retry: Retry | None = None) -> None:
         self.spec = spec
         self.key = Secret.from_environment(spec.key_env)
-        settings: dict[str, Any] = {"timeout": spec.timeout, "retry": retry, "connections": connections}
+        settings: dict[str, Any] = {
+            "timeout": spec.timeout,
+            "retry": retry or _PATIENT,
+            "connections": connections,
+        }
         self._client = Client(spec.url, self.key, **settings)
         once_more = replace(retry or _PATIENT, tries=2)
         few = settings | {"timeout": min(spec.timeout, _SHORT), "retry": once_more}

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from isheep.backends import open_engine
 from isheep.backends.base import ModelSpec, Passage, Query, Request, Runtime, Sampling
@@ -103,6 +104,21 @@ def test_it_says_what_transformers_says(engine: Any, base: ModelSpec) -> None:
     for name in ("auto", "chat", "chatml", "question"):
         assert engine.layout(name) == reference.layout(name)
     assert engine.count(["a sheep", "", "1 2 3"]) == reference.count(["a sheep", "", "1 2 3"])
+
+
+def test_an_end_of_the_layouts_own_is_one_of_vllms(tmp_path: Path) -> None:
+    folder = make_model(tmp_path, template=True, tied=False)
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    with torch.no_grad():  # likely, without being certain
+        model.get_output_embeddings().weight[end] *= 1.6
+    model.save_pretrained(folder)
+    engine, reference = (made(ModelSpec(str(folder))) for made in (_open, _hf))
+    for stops in (("<|im_end|>",), ("<|im_end|>", "e")):
+        requests = _requests(9, temperature=0.0, stops=stops)
+        done = {c.id: c for c in engine.generate(requests)}
+        assert done == {c.id: c for c in reference.generate(requests)}
+        assert {c.ended for c in done.values()} == {True, False}
 
 
 def test_adapters_take_turns_on_one_base(base: ModelSpec, adapters: list[ModelSpec]) -> None:
@@ -199,6 +215,26 @@ def test_chunks_hold_many_requests_and_run_whole(base: ModelSpec, monkeypatch: p
         1,
     ]  # the first chunk is done; the second runs as it would have, though one of it is known
     assert rest == {id: c for id, c in whole.items() if id in ("r3", "r5", "r6")}
+
+
+def test_a_chunk_takes_nothing_from_the_cache_of_another(
+    base: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = _open(base)
+    inside = engine._core._llm.llm_engine
+    salts: list[str] = []
+    add = inside.add_request
+
+    def spy(id: str, prompt: Any, params: Any, **more: Any) -> str:
+        salts.append(prompt["cache_salt"])
+        return str(add(id, prompt, params, **more))
+
+    monkeypatch.setattr(inside, "add_request", spy)
+    monkeypatch.setattr(engine, "_chunk", 3)
+    list(engine.generate(_requests(6)))
+    list(engine.generate(_requests(3)))
+    assert [len(set(salts[at : at + 3])) for at in (0, 3, 6)] == [1, 1, 1]
+    assert len(set(salts)) == 3
 
 
 def test_answers_come_as_they_end(base: ModelSpec) -> None:

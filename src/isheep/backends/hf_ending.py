@@ -31,6 +31,11 @@ class Ending:
         # Decoding after every token is dear: for stop texts only the tokens that could complete one are looked at.
         self._telling = decoder.may_complete(self._stops, size) if self._stops else [False] * size
 
+    @property
+    def by_text(self) -> bool:
+        """Can the text itself end it, besides the end tokens?"""
+        return self._until is not None or bool(self._stops)
+
     def reached(self, tokens: Sequence[int]) -> bool:
         """Is the text complete with the last of these tokens?"""
         if tokens[-1] in self.ends:

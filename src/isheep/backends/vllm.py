@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from isheep.backends import hf_load, hf_read, vllm_adapters
-from isheep.backends.base import Choice, Items, ModelSpec, Passage, Query, Request, Runtime, Sampling
+from isheep.backends.base import Choice, Items, ModelSpec, Passage, Query, Request, Runtime
 from isheep.backends.hf_choices import Branches, Path, Tokenised, answer, exclusive
 from isheep.backends.hf_ending import Ending
 from isheep.backends.hf_layout import resolve
@@ -172,7 +172,8 @@ class VllmEngine:
             "seed": request.seed & _SEEDS,
             "stop_token_ids": sorted(ending.ends),
         }
-        return Job(prompt, settings, ending.reached if _watched(sampling) else None)
+        # vLLM knows end tokens and lengths; where the text itself may end, every token of it is looked at.
+        return Job(prompt, settings, ending.reached if ending.by_text else None)
 
     def _run(
         self,
@@ -209,11 +210,6 @@ class VllmEngine:
             answers = [answer for answer in missing[n].values() if answer is not None]
             if len(answers) == len(missing[n]):
                 yield n, answers
-
-
-def _watched(sampling: Sampling) -> bool:
-    """Must the text be looked at while it is written? vLLM itself sees only end tokens and lengths."""
-    return bool(sampling.until or any(sampling.stops))
 
 
 def _questions(branches: Branches) -> list[tuple[Path, list[int]]]:

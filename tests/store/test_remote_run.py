@@ -167,6 +167,16 @@ def test_a_sweep_by_address(url: str, elsewhere: Callable[[str], None], tmp_path
         open_run("other", url)
 
 
+def test_steps_in_processes_of_their_own(elsewhere: Callable[[str], None], tmp_path: Path) -> None:
+    loaded = load_recipe("fake", [*SMALL, "iterations=0", "runtime.isolation=process"])
+    made, kinds = do(f"file://{tmp_path}/remote", loaded)
+    assert kinds["done"] == len(made.steps)
+    elsewhere("second")
+    again, kinds = do(f"file://{tmp_path}/remote", loaded)
+    assert kinds == Counter({"cached": len(made.steps)})
+    assert report_of(again) == report_of(made)
+
+
 def test_a_store_that_cannot_be_written_stops_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     events: list[Event] = []

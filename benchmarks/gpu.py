@@ -4,10 +4,10 @@
     python benchmarks/gpu.py --tiny --device cpu  # the same code on a tiny model, to see that it runs
 
 Models of Qwen1.5's shapes (1.8B and 7B) with random weights, made on the device from a config: nothing is downloaded,
-and speed does not depend on what the weights say. Writing: the engine `hf`, 256 prompts of 256 tokens, 128 new ones each,
-greedy. Training: LoRA with the paper's settings (rank 8 on all linear layers, texts of 1024 tokens, 16 a step). The
-limits beside them: 2 FLOP a parameter and token written or read, 6 trained with recomputed activations, over the card's
-peak in bfloat16; for writing also its memory bandwidth over the bytes of the weights.
+and speed does not depend on what the weights say. Writing: the engine `hf`, 256 prompts of 256 tokens, 128 new ones
+each, greedy. Training: LoRA with the paper's settings (rank 8 on all linear layers, texts of 1024 tokens, 16 a step).
+The limits beside them: 2 FLOP a parameter and token written, 6 trained with recomputed activations, over the peak
+in bfloat16; for writing also its memory bandwidth over the bytes of the weights.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ SHAPES = {"1.8B": (2048, 5504, 24, 16), "7B": (4096, 11008, 32, 32), "tiny": (64
 VOCABULARY = 151_936
 PAPER = TrainSpec(
     rank=8, alpha=16, dropout=0.05, target_modules="all-linear", learning_rate=5e-5, scheduler="cosine",
-    warmup_steps=20, epochs=1, batch_size=1, accumulation=16, cutoff=1024, weight_decay=0.0, max_grad_norm=1.0, save_steps=1000,
-    merge=False, seed=0,
+    warmup_steps=20, epochs=1, batch_size=1, accumulation=16, cutoff=1024, weight_decay=0.0, max_grad_norm=1.0,
+    save_steps=1000, merge=False, seed=0,
 )  # fmt: skip
 
 

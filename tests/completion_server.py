@@ -218,8 +218,8 @@ class CompletionServer(ChatServer):
         return found if isinstance(found, Status) else Status(200, body=json.dumps(found))
 
     def _models(self, payload: Any) -> Any:
-        if not self.habits.lists:
-            return refusal(404, "Not Found")
+        if not self.habits.lists:  # as transformers' server does on a machine without a hub cache
+            return refusal(500, "Internal Server Error")
         card = {"max_model_len": self.brain.context} if self.habits.tells_context == "models" else {}
         return {"data": [{"id": name, **card} for name in (*self.models, *self.adapters)]}
 

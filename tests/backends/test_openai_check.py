@@ -94,9 +94,10 @@ def test_names() -> None:
     with CompletionServer(FakeBrain(), TRANSFORMERS) as server:
         [sentence] = found(server)
         assert "does not list its models" in sentence
-    with CompletionServer(FakeBrain(), told="wolf") as server:
+    with CompletionServer(FakeBrain(), told="wo\x1b[2Jlf") as server:
         [sentence] = found(server, model="sheepdog")
-        assert "answered with the model 'wolf'" in sentence
+        assert "answered with the model 'wo [2Jlf'" in sentence
+        assert sentence.isprintable()
 
 
 def test_keys(monkeypatch: pytest.MonkeyPatch) -> None:

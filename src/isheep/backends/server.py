@@ -13,7 +13,7 @@ from typing import Any
 
 from isheep.backends import server_wire
 from isheep.backends.base import ServerSpec
-from isheep.backends.http import Client, HttpError, RefusedError, Retry
+from isheep.backends.http import Client, HttpError, RefusedError, Retry, UnavailableError
 from isheep.backends.http_key import Secret
 from isheep.backends.server_dialect import Dialect
 from isheep.backends.server_wire import Answer
@@ -78,6 +78,10 @@ class Server:
         except RefusedError as refusal:
             if refusal.status in (401, 403):
                 raise
+            return []
+        except UnavailableError as failure:
+            if not failure.reason.startswith("answered"):
+                raise  # it is not there at all
             return []
         except (LookupError, TypeError, AttributeError):
             return []

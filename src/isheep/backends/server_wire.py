@@ -69,7 +69,7 @@ def _read(body: Any, text: Any, what: str) -> Answer:
             _finish(choice.get("finish_reason")),
             next((value for value in why if isinstance(value, str | int)), None),
             bool(why),
-            " ".join(model.split())[:200] if isinstance(model, str) else "",
+            _one_line(model)[:200] if isinstance(model, str) else "",
             _count(usage.get("prompt_tokens")),
             _count(usage.get("completion_tokens")),
             choice.get("logprobs"),
@@ -85,6 +85,11 @@ def _finish(reason: Any) -> str:
     if reason in _AT_LIMIT:
         return "length"
     return "filtered" if reason in _TAKEN_AWAY else "stop"
+
+
+def _one_line(name: str) -> str:
+    """A name from outside as a terminal shows it."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
 def _count(value: Any) -> int | None:

@@ -28,8 +28,8 @@ from isheep.records import (
 TEXT = st.text(st.characters())  # lone surrogates, controls and all
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "str": TEXT,
-    "int": st.integers(),
-    "float": st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
+    "int": st.integers(-(2**63), 2**64 - 1),
+    "float": st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**64 - 1),
     "bool": st.booleans(),
     "None": st.none(),
     "tuple[str, ...]": st.lists(TEXT, max_size=3).map(tuple),
@@ -71,6 +71,7 @@ def test_what_is_no_number_is_refused(value: float) -> None:
         b"5",
         b"[]",
         b'"text"',
+        b'["id","kept","reason","quality","following"]',
         b"{}",
         b'{"id":"a"}',
         b'{"id":"a","kept":true,"reason":null,"quality":1,"following":1,"more":1}',
@@ -88,6 +89,11 @@ def test_lists_are_read_as_tuples_and_what_was_given_stays_as_it_was() -> None:
     data = {"id": "i", "instruction": "a", "input": "", "shots": ["s1"], "source": "c"}
     assert from_dict(Instruction, data).shots == ("s1",)
     assert data["shots"] == ["s1"]
+
+
+def test_fields_may_stand_in_any_order_and_defaults_be_left_out() -> None:
+    found = from_json(Verdict, b'{"score":9,"scale":"quality","pair":"a","id":"a/quality"}')
+    assert found == Verdict("a/quality", "a", "quality", 9)
 
 
 def test_words_that_come_again_and_again_are_held_once() -> None:

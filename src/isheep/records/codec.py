@@ -14,6 +14,8 @@ from operator import attrgetter
 from sys import intern
 from typing import Any, TypeVar
 
+import orjson
+
 from isheep.errors import StoreError
 from isheep.records import evaluation, loop
 from isheep.records.base import Record
@@ -66,19 +68,20 @@ def to_json(record: Record) -> str:
 
 
 def from_json(cls: type[R], line: str | bytes) -> R:
-    """Read a record back. Raises StoreError when the line is not one (a damaged file, another version)."""
+    """Read a record back. Raises StoreError when the line is not one (a damaged file, another version).
+
+    Whole numbers are exact as far as 64 bits go.
+    """
     try:
-        text = line if isinstance(line, str) else line.decode()
-        data, end = _read(text)
-        if end < len(text) and not text[end:].isspace():
-            raise ValueError("more behind its end")
+        try:
+            data = orjson.loads(line)
+        except orjson.JSONDecodeError:  # half a surrogate pair, which some servers send and json takes
+            data = json.loads(line)
+        if type(data) is not dict:
+            raise TypeError("not an object")
         return _made(cls, data)
     except (ValueError, TypeError) as error:
         raise StoreError(f"not a {kind(cls)} record: {error}", "run `isheep show RUN --verify`") from error
-
-
-#: The core of json.loads, which spends as long again on what a line of ours never has.
-_read = json.JSONDecoder().raw_decode
 
 
 def from_dict(cls: type[R], data: Mapping[str, Any]) -> R:
@@ -87,10 +90,12 @@ def from_dict(cls: type[R], data: Mapping[str, Any]) -> R:
 
 
 def _made(cls: type[R], data: dict[str, Any]) -> R:
-    for name, smaller in _SMALLER[cls]:
+    names, smaller = _FIELDS[cls]
+    for name, make in smaller:
         if name in data:
-            data[name] = smaller(data[name])
-    return cls(**data)
+            data[name] = make(data[name])
+    # By place where all are there in order, as in every line of ours: Python takes twice as long by name.
+    return cls(*data.values()) if tuple(data) == names else cls(**data)
 
 
 def _number(value: float) -> str:
@@ -128,11 +133,16 @@ def _shape(cls: type[Record]) -> tuple[str, Callable[[Any], tuple[Any, ...]]]:
     return "{" + ",".join(f'"{name}":%s' for name in names) + "}", attrgetter(*names)
 
 
-def _smaller(cls: type[Record]) -> list[tuple[str, Callable[[Any], Any]]]:
-    """The fields that are not taken as JSON gives them, and what is made of them."""
-    few = [(f.name, _word) for f in fields(cls) if f.name in _FEW_WORDS]
-    return few + [(f.name, _tuple) for f in fields(cls) if str(f.type).startswith("tuple")]
+def _fields(cls: type[Record]) -> tuple[tuple[str, ...], list[tuple[str, Callable[[Any], Any]]]]:
+    """The names of a record's fields; and of those not taken as JSON gives them, with what is made of them."""
+    smaller: list[tuple[str, Callable[[Any], Any]]] = []
+    for f in fields(cls):
+        if f.name in _FEW_WORDS:
+            smaller.append((f.name, _word))
+        elif str(f.type).startswith("tuple"):
+            smaller.append((f.name, _tuple))
+    return tuple(f.name for f in fields(cls)), smaller
 
 
 _SHAPE = {cls: _shape(cls) for cls in RECORD_TYPES.values()}
-_SMALLER = {cls: _smaller(cls) for cls in RECORD_TYPES.values()}
+_FIELDS = {cls: _fields(cls) for cls in RECORD_TYPES.values()}

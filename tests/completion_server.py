@@ -127,6 +127,8 @@ class Habits:
 
     completions: bool = True
     chat: bool = True
+    #: Puts its chat template around raw prompts too.
+    templates: bool = False
     #: "stop_reason" or "matched_stop" in answers; empty: it does not say why a text ended.
     why: str = ""
     #: Leaves a stop text at the end of the answer.
@@ -251,6 +253,8 @@ class CompletionServer(ChatServer):
         if not self.habits.completions:
             return refusal(404, "Not Found")
         prompt = payload["prompt"]
+        if self.habits.templates:
+            prompt = self.brain.laid_out([{"role": "user", "content": prompt}], False)
         return self._answered(payload, prompt, lambda w: {"text": w.text}, payload.get("logprobs"))
 
     def _chat(self, payload: Any) -> Any:

@@ -82,6 +82,15 @@ def test_the_api_that_is_not_there() -> None:
         assert "set it to 'completions'" in sentence
 
 
+def test_raw_prompts_that_are_not_left_as_they_are() -> None:
+    """Ollama puts a model's template around them, and says nothing."""
+    with CompletionServer(FakeBrain(), replace(VLLM, templates=True)) as server:
+        [sentence] = found(server)
+        assert sentence.startswith("server.api: the server puts a template of its own around raw prompts")
+        assert "TEMPLATE {{ .Prompt }}" in sentence
+        assert found(server, api="chat", needs=frozenset({"generate"})) == []
+
+
 def test_names() -> None:
     with CompletionServer(FakeBrain(), models=("sheepdog", "collie")) as server:
         [sentence] = found(server)

@@ -18,6 +18,8 @@ from isheep.errors import BackendError
 
 #: A server that is down is told so within seconds; a run itself waits longer.
 _RETRY = Retry(tries=3)
+#: Tokens of a prompt of one letter, with what tokenizers put around it. More is a template that somebody put there.
+_BARE = 3
 #: Statuses that speak of the address: nothing there, or not that way.
 _NOT_THERE = (404, 405, 501)
 
@@ -79,13 +81,18 @@ def _refuses(api: Api) -> str:
     except BackendError as error:
         return _sentence("server.model", error)
     try:
-        api.write("Hello", decoding(Sampling(1), 0))
+        read = api.write("a", decoding(Sampling(1), 0)).prompt_tokens or 0
     except RefusedError as refusal:
         return _refusal(api, refusal)
     except HttpError as error:
         return _sentence("server.url", error)
     except BackendError as error:  # another model answered, or a field is wanted that the server lacks
         return _sentence("server.model", error)
+    if read > _BARE and not api.is_chat:
+        return (
+            f"server.api: the server puts a template of its own around raw prompts (it read {read} tokens of one letter); "
+            "set it to 'chat', or have it leave them as they are (Ollama: TEMPLATE {{ .Prompt }})"
+        )
     return ""
 
 

@@ -150,8 +150,8 @@ def test_mounts(tmp_path: Path) -> None:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> float:
     monkeypatch.setenv("ISHEEP_LOCKS", "lease")
-    monkeypatch.setenv("ISHEEP_LEASE_SECONDS", "1.5")
-    return 1.5
+    monkeypatch.setenv("ISHEEP_LEASE_SECONDS", "2")
+    return 2.0
 
 
 def test_a_lease_that_is_renewed_is_never_taken(path: Path, short: float) -> None:

@@ -65,7 +65,10 @@ def test_killed_at_every_act_it_ends_equal(
                 os._exit(0 if sys.exc_info()[0] is None else 1)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         assert code in (0, 9)
-        found = machine("two", number).find("score", key)
+        two = machine("two", number)
+        two.bring_papers()
+        assert {path.read_text() for path in two.runs_folder.glob("*/*")} <= {"{}"}
+        found = two.find("score", key)
         seen.add(found is not None)
         assert found is None or (found.verify() == [] and picture(found.folder) == expected)
         everything(machine("one", number), key)

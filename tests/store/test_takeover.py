@@ -157,12 +157,26 @@ def test_a_late_publish_of_the_whole_is_kept(store: Store, key: str) -> None:
     assert list((store.root / "work" / "score").iterdir()) == []
 
 
-def asleep(claim: Claim) -> object:
-    """Stop the thread that renews this claim's lock; whatever its holder asks later, it is told all is well."""
+def test_who_wakes_up_with_all_its_records_written_is_told_why(store: Store, key: str) -> None:
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(store.claim("score", key))
+        assert isinstance(first, Claim)
+        asleep(first, told=True)
+        with store.claim("score", key) as second:
+            assert isinstance(second, Claim)
+            with pytest.raises(StoreError, match="another has taken over"):
+                first.publish({}, [])
+
+
+def asleep(claim: Claim, told: bool = False) -> object:
+    """Stop the thread that renews this claim's lock; whatever its holder asks later, it is told all is well, unless
+    `told`."""
     held = claim._check.__self__  # type: ignore[attr-defined]
     held._stop.set()
     held._thread.join()
-    claim._check = claim.journal._check = lambda: None
+    held._confirmed -= 1
+    if not told:
+        claim._check = claim.journal._check = lambda: None
     return held
 
 

@@ -90,7 +90,7 @@ def _refuses(api: Api) -> str:
         return _sentence("server.model", error)
     if read > _BARE and not api.is_chat:
         return (
-            f"server.api: the server puts a template of its own around raw prompts (it read {read} tokens of one letter); "
+            f"server.api: the server puts a template of its own around raw prompts (one letter was {read} tokens); "
             "set it to 'chat', or have it leave them as they are (Ollama: TEMPLATE {{ .Prompt }})"
         )
     return ""

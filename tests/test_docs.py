@@ -172,3 +172,17 @@ def test_every_sweep_on_the_papers_page_exists() -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
         assert link.startswith("https://") or (page.parent / link).exists(), link
+
+
+def test_every_run_of_the_scale_page_can_be_planned() -> None:
+    text = (DOCS / "scale.md").read_text(encoding="utf-8")
+    found = [
+        shlex.split(line, comments=True)
+        for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+        for line in block.splitlines()
+    ]
+    assert len(found) == 5
+    for words in found:
+        assert words[:2] == ["isheep", "run"]
+        settings = [words[n + 1] for n, word in enumerate(words) if word == "--set"]
+        assert make_plan(load_recipe(words[2], settings)).steps

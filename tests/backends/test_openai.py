@@ -243,6 +243,16 @@ def test_the_server_says_how_much_it_holds_and_counts(habits: Habits) -> None:
         assert not engine.notes
 
 
+def test_texts_are_counted_side_by_side_and_a_passing_trouble_is_waited_out() -> None:
+    with CompletionServer(FakeBrain(), delay=0.02) as server:
+        engine = open_(server, concurrency=4)
+        assert engine.count(["a"]) == [1]
+        server.meets = "tokenize"
+        server.next(Status(503), Status(429), Reset())
+        assert engine.count(["a b"] * 24) == [2] * 24
+        assert server.most == 4
+
+
 def test_where_nobody_says_it_is_estimated_and_told() -> None:
     with CompletionServer(FakeBrain(), replace(HOSTED, completions=True)) as server:
         engine = open_(server)
@@ -371,8 +381,10 @@ def test_who_cannot_read_says_so(habits: Habits) -> None:
 
 def test_chat_sends_messages_and_no_marks(server: CompletionServer) -> None:
     engine = open_(server, api="chat")
-    layout = engine.layout("auto")
-    assert layout == engine.layout("chat")
+    layout = engine.layout("chat")
+    assert not engine.notes
+    assert layout == engine.layout("auto")
+    assert told(engine, "model.layout: chat")
     prompt = layout.prompt("Now this.", "2", ["Before", "Yes"])
     found = done(engine, [Request("x", prompt, Sampling(9, 0.0, stops=(*layout.stop_texts, "\n\n")))])
     question = server.questions[-1]

@@ -79,6 +79,11 @@ class OpenAIEngine:
 
     def _chat_layout(self, name: str) -> Layout:
         if name in RESOLVED_LAYOUTS:
+            if name == "auto":
+                self._server.note(
+                    "with server.api: chat the server's template is used; with model.layout: chat the trainer uses the "
+                    "tokenizer's, with auto it may not"
+                )
             return MESSAGES
         layout = named_layout(name)
         if layout.is_chat:

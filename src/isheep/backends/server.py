@@ -45,7 +45,7 @@ class Server:
         few = settings | {"timeout": min(spec.timeout, _SHORT), "retry": once_more}
         self._curious = Client(spec.url, self.key, **few)
         #: Beside the API: tokenizers, properties. Servers have them at the root, where the API is at /v1.
-        self._root = Client(re.sub(r"/v\d+$", "", self._client.url), self.key, **few)
+        self._root = Client(re.sub(r"/v\d+$", "", self._client.url), self.key, **settings)
         self._dialect = Dialect()
         self._lock = threading.Lock()
         self._name: str | None = None

@@ -7,6 +7,7 @@ the base model's own files, an estimate. Knows: who can count. Does not know: wh
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,8 +19,6 @@ from isheep.backends.threads import concurrently
 from isheep.errors import BackendError
 
 if TYPE_CHECKING:
-    import threading
-
     from isheep.backends.server_base import Base
 
 #: Where nobody says how much a model holds: the least among models of the last years (Llama 1: 2048 tokens).
@@ -35,6 +34,7 @@ class Tokens:
 
     def __init__(self, server: Server, model: ModelSpec, limit: int) -> None:
         self._server, self._model, self._limit = server, model, limit
+        self._lock = threading.RLock()
 
     @cached_property
     def context(self) -> int:
@@ -52,19 +52,25 @@ class Tokens:
     @property
     def is_exact(self) -> bool:
         """Whether counts are counts, not estimates."""
-        return self._counter is not _estimate
+        return self._chosen() != _estimate
 
     def one(self, text: str) -> int:
         """Tokens of one text, read as a prompt."""
-        return self._counter(text)
+        return self._chosen()(text)
+
+    def _chosen(self) -> Callable[[str], int]:
+        with (
+            self._lock
+        ):  # the first to ask may load a tokenizer, which is nothing for several threads at once
+            return self._counter
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, read as a prompt."""
-        if self._counter is not self._asked:
-            return [self._counter(text) for text in texts]
+        if self._chosen() != self._asked:
+            return [self.one(text) for text in texts]
 
         def work(n: int, stop: threading.Event) -> tuple[int, int]:
-            return n, self._counter(texts[n])
+            return n, self.one(texts[n])
 
         found = dict(concurrently(work, range(len(texts)), self._limit))
         return [found[n] for n in range(len(texts))]

@@ -1,6 +1,6 @@
 """The store: what has been done, by key. The only room that writes outside a step's own folder.
 
-Knows: keys, journals, artifacts, locks, remote places, provenance. Does not know: what a stage does, what a recipe says.
+Knows: keys, journals, artifacts, locks, remote places, provenance. Does not know: what stages do, what recipes say.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """The verbs of evaluation: `eval` and `power`. Thin, like cli.py, and as slow to import anything heavy."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

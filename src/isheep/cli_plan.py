@@ -1,7 +1,5 @@
 """The verb `plan`. Thin, like cli.py, and as slow to import anything heavy."""
 
-from __future__ import annotations
-
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,7 +93,7 @@ def _rest(totals: dict[str, int]) -> str:
     )
 
 
-def _lines(found: Capacity, todo: list[str]) -> list[str]:
+def _lines(found: "Capacity", todo: list[str]) -> list[str]:
     """What is printed below the table: the total, and how the work is spread."""
     from isheep.report.numbers import duration
     from isheep.view_plan import memory

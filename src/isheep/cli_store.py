@@ -1,7 +1,5 @@
 """The verb `clean`. Thin, like cli.py, and as slow to import anything heavy."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

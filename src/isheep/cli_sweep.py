@@ -1,7 +1,5 @@
 """The verbs over many runs: `sweep` and `compare`. Thin, like cli.py, and as slow to import anything heavy."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path
@@ -133,7 +131,7 @@ def compare(
     _compare(arms, reference or next(iter(arms)), "last" if chosen is None else chosen, folder, json_)
 
 
-def _plan(loaded: LoadedSweep, store: str, json_: bool) -> None:
+def _plan(loaded: "LoadedSweep", store: str, json_: bool) -> None:
     from isheep.view import terminal
     from isheep.view_sweep import sweep_plan, sweep_plan_rows
 

@@ -13,6 +13,7 @@ from isheep.backends.base import ModelSpec, Runtime
 from isheep.errors import BackendError
 from isheep.stages import STAGE_BY_NAME
 from isheep.stages.assessment import AssessmentSettings
+from isheep.stages.tuning import OptimiserSettings
 from isheep.steps import Step
 from isheep.store import Store
 
@@ -49,8 +50,8 @@ def preflight(steps: Iterable[Step], store: Store, runtime: Runtime) -> None:
 def _needs(step: Step) -> set[str]:
     """What a step will ask of its backend, in the words of `obstacles`."""
     stage = STAGE_BY_NAME[step.stage]
-    if stage.needs == "train":
-        return {"train"}
+    if isinstance(step.settings, OptimiserSettings):
+        return {"train", f"accumulation {step.settings.accumulation}"}
     if stage.needs == "hidden":
         need = "hidden"
     elif isinstance(step.settings, AssessmentSettings) and step.settings.reading == "expected":

@@ -6,6 +6,7 @@ Knows: which module holds which backend, and which extra installs what it needs.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -79,6 +80,9 @@ JUDGES: Mapping[str, Entry] = {
 _WORKERS = Entry("isheep.backends.ray", "RayEngine", "ray", check="obstacles")
 _LAUNCHED = Entry("isheep.backends.trl_launch", "LaunchedTrainer", check="obstacles")
 
+#: Those that load a base in fewer bits by bitsandbytes.
+_QUANTISING = ("hf", "trl", "lm_eval")
+
 
 def open_engine(kind: str, model: ModelSpec, runtime: Runtime | None = None) -> Engine:
     """A generator and scorer in one loaded model, or in several side by side where `runtime.workers` says so."""
@@ -98,7 +102,8 @@ def obstacles(what: str, kind: str, model: ModelSpec, runtime: Runtime, needs: C
     """What stands in the way of a run, in sentences, as far as it can be known before any work.
 
     `what`: "engine", "trainer" or "examiner". `needs`: what its steps will ask for: "generate", "score", "likelihood",
-    "hidden", "adapter" (a model with an adapter), "train". Imports the kind's module; loads no model.
+    "hidden", "adapter" (a model with an adapter), "train" and "accumulation N" (a training's). Imports the
+    kind's module; loads no model.
     """
     entries = {"engine": ENGINES, "trainer": TRAINERS, "examiner": EXAMINERS}[what]
     chosen = [entries[kind]]
@@ -107,6 +112,8 @@ def obstacles(what: str, kind: str, model: ModelSpec, runtime: Runtime, needs: C
     if what == "trainer" and runtime.launch and kind == "trl":
         chosen = [_LAUNCHED]
     found: list[str] = []
+    if model.load_in and kind in _QUANTISING and importlib.util.find_spec("bitsandbytes") is None:
+        found.append("model.load_in needs the package 'bitsandbytes': pip install 'isheep[quant]'")
     for entry in chosen:
         if not (entry.check or entry.extra):
             continue  # nothing can be missing, and importing it is not for free

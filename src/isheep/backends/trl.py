@@ -27,6 +27,7 @@ from isheep.backends.trl_prefer import PreferenceTrainer
 from isheep.backends.trl_rows import BLANK, BLANK_PREFERRED, Row, tokenise, tokenise_preferred
 from isheep.backends.trl_run import CHECKPOINTS, Tamed, arguments, run
 from isheep.backends.trl_share import blanks, shares_weights, trained_weights
+from isheep.errors import BackendError
 from isheep.text.prompts import Layout
 
 
@@ -153,6 +154,12 @@ class TRLTrainer:
                 untrained = untrained_tokens(self._tokenizer, base, layout)
             set_seed(spec.seed)
             model = get_peft_model(base, _lora(base, spec, list(untrained)), autocast_adapter_dtype=exact)
+        if shares_weights() and model.peft_config["default"].trainable_token_indices:
+            raise BackendError(
+                "this layout's tokens were never trained, and single rows of the embeddings cannot be trained where "
+                "the weights are shared out among GPUs",
+                "set model.layout: question, or launch with ddp_4, ddp_8 or torchrun",
+            )
         head = model.get_base_model().get_output_embeddings()
         if not hasattr(head, "bias"):  # PEFT's wrapper of single rows hides it, TRL's loss asks for it
             head.__dict__["bias"] = getattr(head.original_module, "bias", None)

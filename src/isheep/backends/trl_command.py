@@ -48,7 +48,10 @@ def read(launch: str) -> Command:
         raise RecipeError(f"runtime.launch cannot be read: {error}", "close the quotation mark") from error
     if len(words) < 2:  # no launcher does anything useful without an option
         raise unknown("runtime.launch", launch, CONFIGS)
-    return _accelerate(words) if "accelerate" in {Path(w).name for w in words} else _torchrun(words)
+    names = {Path(word).name for word in words}
+    if "accelerate" in names:
+        return _accelerate(words)
+    return _torchrun(words) if names & {"torchrun", "torch.distributed.run"} else Command(words, None, None)
 
 
 def _torchrun(words: tuple[str, ...]) -> Command:

@@ -20,13 +20,18 @@ from isheep.recipe import Loaded
 from isheep.report import write_report
 from isheep.runs import Run
 from isheep.step import Event
+from toy import toy, toy_file
 
 SMALL = ("instructions.count=12", "filter.min_kept=2", "report.samples=2")
 pytestmark = [pytest.mark.usefixtures("quick"), pytest.mark.slow]
 
 
-def recipe(seed: int = 0) -> Loaded:
-    return load_recipe("fake", [*SMALL, "iterations=1"], seed=seed)
+@pytest.fixture
+def recipe(tmp_path: Path) -> Callable[..., Loaded]:
+    def made(*overrides: str, seed: int = 0) -> Loaded:
+        return toy(tmp_path, "report.samples=2", "iterations=1", *overrides, seed=seed)
+
+    return made
 
 
 @pytest.fixture
@@ -66,7 +71,7 @@ def isheep(*words: str) -> str:
 
 
 def test_a_wiped_machine_finds_everything(url: str, elsewhere: Callable[[str], None], tmp_path: Path) -> None:
-    made, kinds = do(url, recipe())
+    made, kinds = do(url, load_recipe("fake", [*SMALL, "iterations=1"]))
     steps = kinds["start"]
     assert steps == kinds["done"] == len(made.steps)
     first = report_of(made)
@@ -74,10 +79,10 @@ def test_a_wiped_machine_finds_everything(url: str, elsewhere: Callable[[str], N
              for name in fsspec.filesystem("memory").find(f"{url}/runs/{made.name}")}  # fmt: skip
     assert there == first
     shutil.rmtree(tmp_path / "first")
-    again, kinds = do(url, recipe())
+    again, kinds = do(url, load_recipe("fake", [*SMALL, "iterations=1"]))
     assert kinds == Counter({"cached": steps})
     assert report_of(again) == first
-    plain, _ = do(str(tmp_path / "folder"), recipe())
+    plain, _ = do(str(tmp_path / "folder"), load_recipe("fake", [*SMALL, "iterations=1"]))
     assert [step.key for step in plain.steps] == [step.key for step in again.steps]
     for step in plain.steps:
         ours, theirs = plain.artifact(step), again.artifact(step)
@@ -86,7 +91,9 @@ def test_a_wiped_machine_finds_everything(url: str, elsewhere: Callable[[str], N
         assert ours.manifest["content"] == theirs.manifest["content"]
 
 
-def test_nothing_goes_up_but_what_is_meant_to(url: str, elsewhere: Callable[[str], None]) -> None:
+def test_nothing_goes_up_but_what_is_meant_to(
+    recipe: Callable[..., Loaded], url: str, elsewhere: Callable[[str], None]
+) -> None:
     made, _ = do(url, recipe())
     (made.store.root / "logs").mkdir()
     (made.store.root / "logs" / "secret.log").write_text("x")
@@ -99,9 +106,9 @@ def test_nothing_goes_up_but_what_is_meant_to(url: str, elsewhere: Callable[[str
 
 
 def test_by_its_address_it_is_shown_evaluated_and_compared(
-    url: str, elsewhere: Callable[[str], None]
+    recipe: Callable[..., Loaded], tmp_path: Path, url: str, elsewhere: Callable[[str], None]
 ) -> None:
-    names = [do(url, recipe(seed))[0].name for seed in (0, 1)]
+    names = [do(url, recipe(seed=seed))[0].name for seed in (0, 1)]
     before = isheep("show", names[0], "--store", url, "--json")
     elsewhere("second")
     assert isheep("show", names[0], "--store", url, "--json") == before
@@ -110,8 +117,8 @@ def test_by_its_address_it_is_shown_evaluated_and_compared(
     table = json.loads(isheep("compare", *names, "--store", url, "--json"))
     assert table
     assert isheep("report", names[0], "--store", url).strip().endswith("report.html")
-    small = [word for setting in (*SMALL, "iterations=1") for word in ("--set", setting)]
-    assert '"state": "done"' in isheep("plan", "fake", "--store", url, *small, "--json")
+    asked = ("--set", "iterations=1", "--set", "report.samples=2", "--store", url, "--json")
+    assert '"state": "done"' in isheep("plan", str(toy_file(tmp_path)), *asked)
     isheep("eval", names[0], "--tasks", "lamb", "--limit", "3", "--store", url, "--set", "runtime.threads=1")
     second = summarize(open_run(names[0], url))
     elsewhere("third")
@@ -120,7 +127,9 @@ def test_by_its_address_it_is_shown_evaluated_and_compared(
     assert "/third/" in str(third.folder)
 
 
-def test_adapters_are_not_brought_for_a_report(url: str, elsewhere: Callable[[str], None]) -> None:
+def test_adapters_are_not_brought_for_a_report(
+    recipe: Callable[..., Loaded], url: str, elsewhere: Callable[[str], None]
+) -> None:
     made, _ = do(url, recipe())
     (trained,) = made.artifacts("train").values()
     assert len(trained.manifest["files"]) > 2
@@ -133,10 +142,12 @@ def test_adapters_are_not_brought_for_a_report(url: str, elsewhere: Callable[[st
     assert here
 
 
-def test_a_second_machine_goes_on_where_the_first_ended(url: str, elsewhere: Callable[[str], None]) -> None:
+def test_a_second_machine_goes_on_where_the_first_ended(
+    recipe: Callable[..., Loaded], url: str, elsewhere: Callable[[str], None]
+) -> None:
     made, _ = do(url, recipe())
     elsewhere("second")
-    _, kinds = do(url, load_recipe("fake", [*SMALL, "iterations=2"]))
+    _, kinds = do(url, recipe("iterations=2"))
     assert kinds["cached"] == len(made.steps)
     assert kinds["start"] > 0
 
@@ -146,8 +157,7 @@ def test_a_sweep_by_address(url: str, elsewhere: Callable[[str], None], tmp_path
 
     plain: dict[str, Any] = {
         "name": "little",
-        "recipe": "fake",
-        "common": {"iterations": 1, "instructions": {"count": 12}, "filter": {"min_kept": 2}},
+        "recipe": str(toy_file(tmp_path, iterations=1)),
         "arms": {"all": {}, "half": {"filter": {"keep_fraction": 0.25}}},
         "reference": "all",
         "seeds": [0, 1],
@@ -167,8 +177,10 @@ def test_a_sweep_by_address(url: str, elsewhere: Callable[[str], None], tmp_path
         open_run("other", url)
 
 
-def test_steps_in_processes_of_their_own(elsewhere: Callable[[str], None], tmp_path: Path) -> None:
-    loaded = load_recipe("fake", [*SMALL, "iterations=0", "runtime.isolation=process"])
+def test_steps_in_processes_of_their_own(
+    recipe: Callable[..., Loaded], elsewhere: Callable[[str], None], tmp_path: Path
+) -> None:
+    loaded = recipe("iterations=0", "runtime.isolation=process")
     made, kinds = do(f"file://{tmp_path}/remote", loaded)
     assert kinds["done"] == len(made.steps)
     elsewhere("second")
@@ -177,7 +189,9 @@ def test_steps_in_processes_of_their_own(elsewhere: Callable[[str], None], tmp_p
     assert report_of(again) == report_of(made)
 
 
-def test_a_store_that_cannot_be_written_stops_before_any_work(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_stops_before_any_work(
+    recipe: Callable[..., Loaded], tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
     events: list[Event] = []
     with pytest.raises(StoreError, match=r"cannot read file://.*Not a directory"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from completion_server import VLLM, CompletionServer, ModelBrain
 from isheep.backends import server_score
@@ -14,7 +15,7 @@ from isheep.backends.base import ModelSpec, Passage, Query, Request, Runtime, Sa
 from isheep.backends.hf import HFEngine
 from isheep.backends.openai import OpenAIEngine
 from isheep.records import Likelihood
-from tiny_models import make_model, untrain
+from tiny_models import CHATML, make_model, untrain
 
 SCORES = tuple(str(n) for n in range(1, 11))
 RUNTIME = Runtime(device="cpu", threads=1)
@@ -25,10 +26,14 @@ Both = tuple[HFEngine, OpenAIEngine]
 
 @pytest.fixture(scope="module", params=["plain", "begin"])
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
-    """A model with a chat template; one of the two has a tokenizer that puts a begin token before every prompt."""
+    """A model with a chat template; of one tokenizer and template both put a begin token before a prompt."""
     folder = make_model(
         tmp_path_factory.mktemp("model"), template=True, bos=request.param == "begin", context=128
     )
+    if request.param == "begin":
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer.chat_template = "{{ bos_token }}" + CHATML
+        tokenizer.save_pretrained(folder)
     with CompletionServer(ModelBrain(folder), replace(VLLM, top=10**6)) as server:
         engine = OpenAIEngine(ModelSpec(str(folder), server=ServerSpec(server.url)), RUNTIME)
         yield HFEngine(ModelSpec(str(folder)), RUNTIME), engine

@@ -354,7 +354,10 @@ def test_a_prompt_too_long_has_no_score(server: CompletionServer) -> None:
 # --- likelihoods
 
 
-@pytest.mark.parametrize("habits", [VLLM, replace(VLLM, echo=False), replace(VLLM, tokenizes=False)])
+@pytest.mark.parametrize(
+    "habits",
+    [replace(VLLM, prompt_logprobs=False), replace(VLLM, echo=False), replace(VLLM, tokenizes=False)],
+)
 def test_likelihoods_by_every_way(habits: Habits) -> None:
     passages = [Passage("a", "one two three", " four five"), Passage("none", "one", "")]
     tokens = FakeBrain().read("one two three four five")

@@ -30,8 +30,8 @@ if (
 ):  # importing it takes seconds and looks for GPUs: only an engine does
     raise ModuleNotFoundError("No module named 'vllm'", name="vllm")
 
-#: Requests handed over at once, in units of runtime.batch_size: so many that vLLM's slots stay full while long answers
-#: end.
+#: Requests handed over at once, in units of runtime.batch_size: 2048 by default, where vLLM runs 256 or 1024 together
+#: (`max_num_seqs`), so that its slots stay full while the long answers of a chunk end.
 CHUNK = 32
 
 #: vLLM takes a seed as a signed 64-bit number, and -1 for none.

@@ -237,6 +237,24 @@ def test_a_chunk_takes_nothing_from_the_cache_of_another(
     assert len(set(salts)) == 3
 
 
+def test_what_a_request_asks_for(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    inside = engine._core._llm.llm_engine
+    add = inside.add_request
+    monkeypatch.setattr(
+        inside,
+        "add_request",
+        lambda id, prompt, params, **more: (asked.append(params), add(id, prompt, params, **more)),
+    )
+    sampling = Sampling(7, temperature=0.8, top_p=0.9, top_k=50)
+    list(engine.generate([Request("r", "x", sampling, seed=2**63 + 5)]))
+    list(engine.likelihood([Passage("p", "x", " y")]))
+    wrote, read = asked
+    assert (wrote.max_tokens, wrote.temperature, wrote.top_p, wrote.top_k, wrote.seed) == (7, 0.8, 0.9, 50, 5)
+    assert wrote.stop_token_ids == [engine.tokenizer.eos_token_id]
+    assert (read.max_tokens, read.temperature, read.prompt_logprobs) == (1, 0.0, 0)
+
+
 def test_answers_come_as_they_end(base: ModelSpec) -> None:
     engine = _open(base)
     requests = [replace(r, sampling=Sampling(4 * (6 - n), 0.0)) for n, r in enumerate(_requests(6))]
@@ -265,10 +283,13 @@ def test_a_request_vllm_refuses(engine: Any) -> None:
 def test_what_is_too_long_is_not_asked(base: ModelSpec) -> None:
     engine = _open(replace(base, context=32))
     assert engine.context == 32
-    requests = [Request(f"{n:02}", " x" * n, Sampling(50, temperature=0.0)) for n in (5, 29, 30, 31, 60)]
+    # A begin token and single digits: prompts of 6, 29, 30 ... tokens.
+    requests = [
+        Request(f"{n:02}", "1" * n, Sampling(50, temperature=0.0)) for n in (5, 28, 29, 30, 31, 32, 60)
+    ]
     done = {c.id: c for c in engine.generate(requests)}
     sizes = dict(zip((r.id for r in requests), engine.count([r.prompt for r in requests]), strict=True))
-    assert min(sizes.values()) < 31 < max(sizes.values())
+    assert set(sizes.values()) == {6, 29, 30, 31, 32, 33, 61}
     for id, completion in done.items():
         assert (completion.finish == "too_long") == (sizes[id] >= 32)
         assert completion.tokens <= max(0, 32 - sizes[id])

@@ -142,6 +142,8 @@ def load_model(
         ):  # transformers' word for quantised weights that find no room
             raise too_large(model, device) from error
         raise explain(model, error, "model") from error
+    if device_map == "auto" and {"cpu", "disk"} & set(getattr(loaded, "hf_device_map", {}).values()):
+        raise too_large(model, device)  # no adapter can be put on weights that are fetched for each use
     return (loaded.to(device) if place and device_map is None else loaded).eval()
 
 

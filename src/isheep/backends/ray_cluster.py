@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import sys
@@ -32,8 +33,17 @@ from isheep.errors import BackendError
 #: Seconds a cluster's port has to answer at all; Ray's own client tries for minutes.
 ANSWER_SECONDS = 10.0
 
-#: For the Ray we start: nobody is told about its use, and no idle workers are started, as ours are of another kind.
-_STARTING = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_prestart_worker_first_driver": "0"}
+#: For the Ray we start: nobody is told about its use; no idle workers are started, as ours are of another kind; ours do
+#: not make way for other programs (Ray gives them a niceness of 15), as they are the run itself; and its password is
+#: this process's own. Ray's own way is one in a file of the user's home, which two that begin at once would overwrite.
+_STARTING = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_worker_niceness": "0",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+}
+#: For a cluster that is joined: what its client prints about its own attempts.
+_JOINING = {"RAY_BACKEND_LOG_LEVEL": "error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,7 @@ def joined(runtime: Runtime) -> Iterator[Session]:
     if ray.is_initialized():
         yield _session(None)
         return
-    with _environment(_STARTING), warnings.catch_warnings():
+    with _environment(_JOINING if runtime.ray else _STARTING), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         try:
             context = ray.init(**_options(runtime))
@@ -188,7 +198,13 @@ def _unreached(runtime: Runtime, error: Exception) -> BackendError:
             f"Ray cannot be started on this machine: {words}",
             "its logs are in the newest folder of /tmp/ray; set runtime.workers: 1 to do without",
         )
-    return BackendError(
-        f"the Ray cluster at {runtime.ray!r} cannot be reached: {words}",
-        "check runtime.ray: `auto` on a node of the cluster, ray://HOST:10001 from elsewhere; same Ray and Python",
-    )
+    hint = "check runtime.ray: `auto` on a node of the cluster, ray://HOST:10001 from elsewhere; same Ray and Python"
+    if "token" in "".join(str(cause).lower() for cause in _causes(error)):
+        hint = "a cluster that asks for a token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to its file"
+    return BackendError(f"the Ray cluster at {runtime.ray!r} cannot be reached: {words}", hint)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

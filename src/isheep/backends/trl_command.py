@@ -55,17 +55,17 @@ def read(launch: str) -> Command:
 
 
 def _torchrun(words: tuple[str, ...]) -> Command:
-    each = _number(_option(words, "nproc_per_node") or "1")
-    machines = _number(_option(words, "nnodes") or "1")
+    each = _number(_option(words, "nproc_per_node", "1"))
+    machines = _number(_option(words, "nnodes", "1"))
     return Command(words, _times(each, machines), each)
 
 
 def _accelerate(words: tuple[str, ...]) -> Command:
     """Its options come before its file."""
-    settings = _settings(_option(words, "config_file"))
+    settings = _settings(_option(words, "config_file", ""))
     plain = "--cpu" in words or settings.get("use_cpu") is True
-    machines = _number(_option(words, "num_machines") or str(settings.get("num_machines", 1)))
-    total = _number(_option(words, "num_processes") or str(settings.get("num_processes", "")))
+    machines = _number(_option(words, "num_machines", str(settings.get("num_machines", 1))))
+    total = _number(_option(words, "num_processes", str(settings.get("num_processes", ""))))
     sharing: Sharing = ""
     kind = str(settings.get("distributed_type", ""))
     if "--use_fsdp" in words or kind == "FSDP":
@@ -76,7 +76,7 @@ def _accelerate(words: tuple[str, ...]) -> Command:
     return Command(words, total, None if plain else each, sharing)
 
 
-def _settings(file: str | None) -> Mapping[str, Any]:
+def _settings(file: str) -> Mapping[str, Any]:
     """What a configuration file of accelerate says; nothing where there is none to be read."""
     try:
         found = yaml.safe_load(Path(file).read_text(encoding="utf-8")) if file else {}
@@ -85,9 +85,9 @@ def _settings(file: str | None) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _option(words: Sequence[str], name: str) -> str | None:
+def _option(words: Sequence[str], name: str, default: str) -> str:
     """The value of --NAME, as the next word or behind "="; hyphens and underscores are one, the last one counts."""
-    found = None
+    found = default
     for word, following in zip(words, [*words[1:], ""], strict=True):
         key, equals, value = word.partition("=")
         if key.startswith("--") and key[2:].replace("-", "_") == name:

@@ -69,9 +69,9 @@ def _gathered(weights: Sequence[Tensor]) -> contextlib.AbstractContextManager[An
     """ZeRO-3 keeps weights as empty ones that know their share, and fills them for as long as this lasts."""
     if not any(hasattr(weight, "ds_id") for weight in weights):
         return contextlib.nullcontext()
-    from deepspeed.zero import GatheredParameters
+    import deepspeed
 
-    found: contextlib.AbstractContextManager[Any] = GatheredParameters(list(weights))
+    found: contextlib.AbstractContextManager[Any] = deepspeed.zero.GatheredParameters(list(weights))
     return found
 
 

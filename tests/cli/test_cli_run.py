@@ -115,7 +115,7 @@ def test_a_backend_that_fails_has_codes_of_its_own(
     def fail(*given: Any) -> None:
         raise error("it will not go", "try another")
 
-    monkeypatch.setattr("isheep.step.open_engine", fail)
+    monkeypatch.setattr("isheep.engines.open_engine", fail)
     said = isheep("run", "toy.yaml")
     assert said.code == code
     assert said.err == "error: it will not go\nhint: try another\n"

@@ -74,6 +74,7 @@ def test_light_verbs_import_nothing_heavy(tmp_path: Path, words: str) -> None:
             "isheep.cli",
             "isheep.cli_eval",
             "isheep.cli_plan",
+            "isheep.cli_store",
             "isheep.cli_sweep",
             "isheep.errors",
         }

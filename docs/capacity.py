@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import shlex
 import tempfile
@@ -160,6 +161,7 @@ def judging() -> str:
 def _said(words: str) -> str:
     """What `isheep plan` prints, with an empty store."""
     with tempfile.TemporaryDirectory() as store, contextlib.redirect_stdout(io.StringIO()) as out:
+        os.environ.pop("COLUMNS", None)  # as wide as a file is, whoever runs this
         cli.app(["plan", *shlex.split(words), "--store", store], standalone_mode=False)
     return out.getvalue()
 

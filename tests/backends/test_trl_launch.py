@@ -32,7 +32,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> ModelSpec:
     return ModelSpec(str(make_model(tmp_path_factory.mktemp("base"), arch="llama", scale=0.1, pad="<|end|>")))
 
 
-def train(base: ModelSpec, runtime: Runtime, folder: Path, spec: TrainSpec = SPEC) -> tuple[Trained, list[int]]:
+def train(
+    base: ModelSpec, runtime: Runtime, folder: Path, spec: TrainSpec = SPEC
+) -> tuple[Trained, list[int]]:
     trainer = open_trainer("trl", base, runtime)
     told: list[int] = []
     folder.mkdir(exist_ok=True)
@@ -51,7 +53,9 @@ def test_two_processes_learn_what_one_learns(base: ModelSpec, tmp_path: Path) ->
     assert told[-1] == one.steps
     assert [step for step, _ in two.losses] == [step for step, _ in one.losses]
     assert [loss for _, loss in two.losses] == pytest.approx([loss for _, loss in one.losses], abs=2e-4)
-    mine, other = (load_peft_weights(str(tmp_path / name / "adapter"), device="cpu") for name in ("one", "two"))
+    mine, other = (
+        load_peft_weights(str(tmp_path / name / "adapter"), device="cpu") for name in ("one", "two")
+    )
     assert mine.keys() == other.keys()
     for name, weights in mine.items():
         assert other[name].numpy() == pytest.approx(weights.numpy(), abs=2e-3)

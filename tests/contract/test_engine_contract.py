@@ -72,6 +72,16 @@ def _vllm(folder: Path) -> Iterator[Made]:
         yield made
 
 
+@contextmanager
+def _workers(folder: Path) -> Iterator[Made]:
+    """Two fake engines in workers; tests/backends/test_ray.py has those of transformers, which start slowly."""
+    pytest.importorskip("ray")
+    from ray_here import ray_here
+
+    with ray_here():
+        yield Made("fake", ModelSpec("any"), Runtime(device="cpu", workers=2))
+
+
 #: Makes what an engine needs in a folder (a model, a server), for as long as it is used.
 Hand = Callable[[Path], AbstractContextManager[Made]]
 ENGINES_AT_HAND: dict[str, Hand] = {
@@ -80,6 +90,7 @@ ENGINES_AT_HAND: dict[str, Hand] = {
     "hf-qwen2": _tiny("hf", arch="qwen2", template=True, tied=False),
     "vllm": _vllm,
     "openai": _served,
+    "ray": _workers,
 }
 SCORES = tuple(str(n) for n in range(1, 11))
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from isheep.backends import hf
 from isheep.backends.base import ModelSpec, Request, Runtime, Sampling
 from isheep.backends.hf import HFEngine
 from isheep.backends.hf_decode import Runner
 from isheep.backends.hf_ending import Ending
+from isheep.backends.hf_sampling import Draws
 from isheep.backends.hf_text import Decoder
 from tiny_models import make_model
 
@@ -81,19 +81,19 @@ def test_rows_leave_with_the_token_that_completes_the_match(
 ) -> None:
     """Greedy: the same tokens as without a pattern, up to the first after which it is found; then no step more."""
     written: list[list[int]] = []
-    decode, drawn = Runner.decode, hf.draw
+    decode, drawn = Runner.decode, Draws.__call__
     steps: list[int] = []
 
     def watched(self: Runner, *args: Any) -> list[list[int]]:
         written.extend(decode(self, *args))
         return written[-len(args[0]) :]
 
-    def counted(logits: Any, *args: Any) -> Any:
+    def counted(self: Draws, logits: Any, *args: Any) -> Any:
         steps.append(len(logits))
-        return drawn(logits, *args)
+        return drawn(self, logits, *args)
 
     monkeypatch.setattr(Runner, "decode", watched)
-    monkeypatch.setattr(hf, "draw", counted)
+    monkeypatch.setattr(Draws, "__call__", counted)
     monkeypatch.setattr(engine, "_batch_size", batch_size)
     prompts = ["a sheep", "the sea", "x", "Rate it:", "1 2 3", "hot", "Question: a\nAnswer:", "town"]
 

@@ -294,8 +294,10 @@ def test_what_is_too_long_is_not_asked(base: ModelSpec) -> None:
         assert (completion.finish == "too_long") == (sizes[id] >= 32)
         assert completion.tokens <= max(0, 32 - sizes[id])
     queries = [Query(r.id, r.prompt, SCORES) for r in requests]
+    # " 10" is a space, 1 and 0: what follows the second has to be read.
+    assert engine._choices.branches("11", SCORES).depth == 2
     assert {c.id for c in engine.score(queries) if c.mass == 0} == {
-        i for i, n in sizes.items() if n + 1 >= 32
+        i for i, n in sizes.items() if n + 2 >= 32
     }
     passages = [Passage(r.id, "x", r.prompt) for r in requests]
     read = {p.id: p.text_tokens for p in engine.likelihood(passages)}

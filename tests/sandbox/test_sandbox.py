@@ -128,19 +128,20 @@ def test_a_bad_program_fails_with_its_reason(code: str, detail: str) -> None:
     assert len(outcome.detail) < 600
 
 
+#: Whoever runs the tests may hold many descriptors: the programs go for the numbers far above, too.
 FORGERIES = {
     "sys.exit": "import sys\nsys.exit(0)",
     "os._exit": "import os\nos._exit(0)",
     "SystemExit": "raise SystemExit",
     "print": "print('passed')\nprint('begun hook\\n0 passed')\nraise ValueError",
-    "writes to every descriptor": "import os\nfor fd in range(1, 64):\n    try: os.write(fd, b'0 passed\\n')\n"
+    "writes to every descriptor": "import os\nfor fd in range(1, 999):\n    try: os.write(fd, b'0 passed\\n')\n"
     "    except OSError: pass\nos._exit(0)",
-    "writes, and lives on": "import os, time\nfor fd in range(1, 64):\n    try: os.write(fd, b'begun\\n0 passed\\n')\n"
+    "writes, and lives on": "import os, time\nfor fd in range(1, 999):\n    try: os.write(fd, b'begun\\n0 passed\\n')\n"
     "    except OSError: pass\ntime.sleep(60)",
-    "floods every descriptor": "import os\nfor fd in range(3, 64):\n    try:\n"
+    "floods every descriptor": "import os\nfor fd in range(3, 999):\n    try:\n"
     "        while True: os.write(fd, b'x' * 4096)\n    except OSError: pass",
-    "closes every descriptor": "import os, time\nos.closerange(0, 64)\ntime.sleep(60)",
-    "closes and ends": "import os\nos.closerange(0, 64)",
+    "closes every descriptor": "import os, time\nos.closerange(0, 999)\ntime.sleep(60)",
+    "closes and ends": "import os\nos.closerange(0, 999)",
     "patches what the answer is told with": "import os, json, builtins\n"
     "os.write = lambda fd, b, w=os.write: w(fd, b.replace(b'failed', b'passed'))\n"
     "json.dumps = builtins.str = builtins.repr = lambda *a, **k: 'passed'\nos._exit = lambda n: None\nassert False",

@@ -14,6 +14,7 @@ journal nor publish what the new one is changing.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,9 @@ class Works:
     def there(self) -> list[Path]:
         """Every folder of this key, the one with the most in its journal first. More than one is there only after a
         takeover that was interrupted."""
-        found = [self._folder, *self._folder.parent.glob(f"{self._folder.name}~*")]
+        beside, ours = self._folder.parent, f"{self._folder.name}~"
+        names = os.listdir(beside) if beside.is_dir() else []  # a glob would compile a pattern for every key
+        found = [self._folder, *(beside / name for name in names if name.startswith(ours))]
         return sorted((path for path in found if path.is_dir()), key=_journalled, reverse=True)
 
     def claim(self, token: str) -> Path:

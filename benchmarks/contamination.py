@@ -19,8 +19,9 @@ import tracemalloc
 from itertools import accumulate
 
 from isheep.records import Question
-from isheep.text.contamination import DEFAULT_N, NgramIndex
+from isheep.text.contamination import NgramIndex
 from isheep.text.hashed import words
+from isheep.text.leaks import DEFAULT_N
 
 VOCABULARY = 20_000
 #: Words of a prompt (the mean of IFEval's is about 40) and of a text.

@@ -14,6 +14,7 @@ from typing import Any, get_args
 from isheep.files import shipped
 from isheep.recipe import Recipe, load_recipe, recipe_names, schema
 from isheep.recipe_text import extended, read
+from isheep.stages.described import described
 from isheep.sweep import Sweep, sweep_names
 from isheep.sweep.definition import schema as sweep_schema
 from isheep.text.prompts import read_examples
@@ -66,7 +67,9 @@ def _json(data: Any) -> str:
 
 def reference() -> str:
     """The text of docs/recipe.md."""
-    return "\n".join([HEAD, *_section("", Recipe), SWEEPS, *_section("", Sweep), NAMES, *_names()])
+    return "\n".join(
+        [HEAD, *_section("", described(Recipe)), SWEEPS, *_section("", described(Sweep)), NAMES, *_names()]
+    )
 
 
 def _section(prefix: str, model: Any) -> Iterator[str]:

@@ -169,7 +169,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ONLY_TYPES = {("recipe_checks", "recipe")}
 
 #: What stages share, in stages/ but no stage itself.
-SHARED = {"stage", "sieves", "tuning"}
+SHARED = {"stage", "described", "sieves", "tuning"}
 
 #: Libraries only backends/ may import (and lamb's builder, which pre-trains).
 HEAVY = {

@@ -32,6 +32,7 @@ from isheep.stages.assessment import AssessmentSettings
 from isheep.stages.benchmarks import BenchmarksSettings
 from isheep.stages.chat import QuestionFile
 from isheep.stages.contamination import ContaminationSettings
+from isheep.stages.described import described
 from isheep.stages.evaluate import EvaluateSettings
 from isheep.stages.exam import ExamSettings
 from isheep.stages.followups import FollowupsSettings
@@ -210,7 +211,7 @@ def copy_recipe(name: str, dest: Path) -> Path:
 
 def schema() -> dict[str, Any]:
     """JSON schema of a recipe, for editors."""
-    made = Recipe.model_json_schema()
+    made = described(Recipe).model_json_schema()
     made["properties"]["extends"] = {
         "type": "string",
         "description": "A recipe to start from: shipped name or path.",

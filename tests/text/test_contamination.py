@@ -10,14 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isheep.records import Item, Leak, Question
-from isheep.text.contamination import (
-    SHORTEST,
-    NgramIndex,
-    clean_and_flagged,
-    contaminated_pairs,
-    leaked_questions,
-)
+from isheep.text.contamination import SHORTEST, NgramIndex
 from isheep.text.hashed import read, words
+from isheep.text.leaks import clean_and_flagged, contaminated_pairs, leaked_questions
 from toy import pair
 
 LONG = "Write a short letter to the mayor of a small town, and ask (politely!) why the bridge is closed on Sundays."

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from isheep.backends.spec import ModelSpec as ModelSpec
 from isheep.backends.spec import Runtime as Runtime
 from isheep.backends.spec import ServerSpec as ServerSpec
 from isheep.records import Completion, Likelihood
 from isheep.text.prompts import Layout
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)

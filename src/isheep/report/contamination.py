@@ -15,7 +15,7 @@ from isheep.report.evaluations import Row, cells, in_best_layout, score_rows
 from isheep.report.items import items_of
 from isheep.report.scored import headlines
 from isheep.runs import Run
-from isheep.text.contamination import clean_and_flagged, leaked_questions
+from isheep.text.leaks import clean_and_flagged, leaked_questions
 
 #: Whose texts are looked through, and what one of them is called.
 WHERE: Mapping[str, str] = {

@@ -6,14 +6,17 @@ Looks at this project's own texts only. What the base model saw in its own pre-t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import Field
 
 from isheep.records import Instruction, Leak, Measure, Pair, Question, Record, Task
 from isheep.stages.stage import Context, Settings, Stage
-from isheep.text.contamination import DEFAULT_N, NgramIndex
+from isheep.text.leaks import DEFAULT_N
 from isheep.text.prompts import request
+
+if TYPE_CHECKING:
+    from isheep.text.contamination import NgramIndex
 
 
 class ContaminationSettings(Settings):
@@ -56,6 +59,8 @@ def leaks(index: NgramIndex, texts: Sequence[Text]) -> dict[str, Leak]:
 
 
 def run(ctx: Context[ContaminationSettings]) -> Iterator[Record]:
+    from isheep.text.contamination import NgramIndex
+
     questions = ctx.read("questions", Question)
     index = NgramIndex(questions, ctx.settings.n)
     kept = [i for i in ctx.read("instructions", Instruction) if i.reason is None]

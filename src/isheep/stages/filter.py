@@ -15,7 +15,7 @@ from isheep.records import Decision, Leak, Likelihood, Pair, Record, Task, Vecto
 from isheep.stages.sieves import SIEVES, FilterSettings, Pool, Scores, normal
 from isheep.stages.sieves import held_out as test_questions
 from isheep.stages.stage import Context, Stage
-from isheep.text.contamination import contaminated_pairs
+from isheep.text.leaks import contaminated_pairs
 from isheep.text.rules import response_reason
 from isheep.text.verdicts import mean_of, scores
 

@@ -18,7 +18,6 @@ from isheep.errors import RecipeError, YieldError
 from isheep.records import Completion, Instruction, Record, Task
 from isheep.stages.stage import Context, OutsideFile, Settings, Stage, known_names
 from isheep.text.draw import draw_shots
-from isheep.text.overlap import OverlapIndex
 from isheep.text.parse import parse_task_list, stop_text
 from isheep.text.prompts import list_item, request, task_list
 from isheep.text.released import ALL_INSTRUCTION_RULES, DEFAULT_INSTRUCTION_RULES, RULE_SETS, named_rules
@@ -110,6 +109,8 @@ class Sieve:
 
     def _forget(self) -> None:
         """Start over, knowing the seeds alone."""
+        from isheep.text.overlap import OverlapIndex
+
         self.index = OverlapIndex(self.settings.overlap.threshold)
         on = self.settings.overlap.on
         self.index.add_all((s.id, subject(s.instruction, s.input, on)) for s in self.seeds)

@@ -14,7 +14,7 @@ from isheep.errors import YieldError
 from isheep.records import Leak, Pair, Preference, Record, Task, Verdict
 from isheep.stages.sieves import held_out, normal
 from isheep.stages.stage import Context, Settings, Stage
-from isheep.text.contamination import contaminated_pairs
+from isheep.text.leaks import contaminated_pairs
 from isheep.text.verdicts import mean_scores
 
 

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from isheep.records import Pair, Record, Task
 from isheep.stages.stage import Context, Settings, Stage
-from isheep.text.probes import plant
 
 
 class ProbesSettings(Settings):
@@ -21,6 +20,8 @@ class ProbesSettings(Settings):
 
 
 def run(ctx: Context[ProbesSettings]) -> Iterator[Record]:
+    from isheep.text.probes import plant
+
     written = ctx.written(Pair)
     seeds = ctx.read("seeds", Task)
     planted = plant(seeds, ctx.settings.count, ctx.seed("plant"))

@@ -26,9 +26,7 @@ from isheep.records import (
 )
 from isheep.stages.stage import Context, Settings, Stage
 from isheep.stats import auroc, paired_difference
-from isheep.text import diversity, health, verbs
 from isheep.text.collapse import Limits, broken, held_to
-from isheep.text.probes import BLIND, probe_report
 from isheep.text.prompts import request
 from isheep.text.stopping import Progress, progress
 from isheep.text.verdicts import mean_scores
@@ -107,6 +105,8 @@ def run(ctx: Context[ReviewSettings]) -> Iterator[Record]:
 
 def _figures(ctx: Context[ReviewSettings]) -> tuple[Figures, Figures]:
     """The figures of this iteration, and those of the first, measured at equal size."""
+    from isheep.text import diversity, health
+
     decisions = ctx.read("filter", Decision)
     kept = kept_pairs(ctx.read("responses", Pair), decisions)
     earlier = kept_pairs(ctx.read("earlier_responses", Pair), ctx.read("earlier", Decision))
@@ -139,6 +139,8 @@ def _times(one: float | None, two: float | None) -> float | None:
 
 def texts_figures(kept: Sequence[Pair], first: Sequence[Pair], seed: int) -> tuple[Figures, Figures]:
     """Length, variety and likeness of the kept pairs, and of those of the first iteration."""
+    from isheep.text import diversity, verbs
+
     sets = [(p, _exchanges(p)) for p in (kept, first)]
     budget = min(diversity.ngram_total(texts, 2) for _, texts in sets)
     size = min(len(pairs) for pairs, _ in sets)
@@ -166,6 +168,8 @@ def judge_figures(verdicts: Sequence[Verdict]) -> Figures:
     """How the judge fares on the model's own answers; nothing where there is no judge."""
     if not verdicts:
         return {}
+    from isheep.text import health
+
     figures: Figures = {
         "unreadable": health.parse_failures(verdicts),
         "agreement": health.scale_agreement(verdicts),
@@ -179,6 +183,8 @@ def probe_measures(planted: Sequence[Pair], verdicts: Sequence[Verdict]) -> list
     """Whether the judge tells planted right answers from the others; "probe_auroc" is not ok when it cannot."""
     if not planted or not verdicts:
         return []
+    from isheep.text.probes import BLIND, probe_report
+
     means = mean_scores(verdicts)
     found = probe_report({p.id: means.get(p.id) for p in planted}, auroc)
     ok = None if found.blind is None else not found.blind

@@ -11,18 +11,19 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from sys import intern
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from isheep.records import Likelihood, Pair, Task, Vector
 from isheep.stages.stage import Settings, known_names
-from isheep.text.overlap import OverlapIndex
 from isheep.text.prompts import request
 from isheep.text.released import ALL_RESPONSE_RULES, DEFAULT_RESPONSE_RULES, RULE_SETS, named_rules
 from isheep.text.verdicts import mean_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class PerplexitySettings(Settings):
@@ -218,6 +219,8 @@ def by_overlap(settings: FilterSettings, pool: Pool, left: Sequence[Pair]) -> di
     """Near-duplicates of a pair that stands before them, or was kept in an earlier iteration."""
     if settings.overlap is None:
         return {}
+    from isheep.text.overlap import OverlapIndex
+
     on = settings.overlap.on
     index = OverlapIndex(settings.overlap.threshold)
     index.add_all((f"earlier {n}", _text(p, on)) for n, p in enumerate(pool.earlier))
@@ -234,6 +237,8 @@ def by_density(settings: FilterSettings, pool: Pool, left: Sequence[Pair]) -> di
     density = settings.density
     if density is None or not left:
         return {}
+    import numpy as np
+
     share = density.share
     clusters = density.clusters if density.clusters is not None else round((share or 0) * len(left))
     labels = kmeans(np.stack([pool.vectors[p.id].numbers for p in left]), clusters)
@@ -260,6 +265,7 @@ def kmeans(vectors: NDArray[np.float32], clusters: int) -> NDArray[np.int32]:
     Starts from random rows: the default k-means++ start takes minutes at k = 3000 and n = 10,000, this 13 s, for the
     same use. Never more clusters than rows.
     """
+    import numpy as np
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 

@@ -24,7 +24,7 @@ from isheep.text.prompts import fields
 class Settings(BaseModel):
     """Base of every stage's settings: unknown keys are errors, values are checked once and never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from isheep.files import locate, shipped
 from isheep.plan import Plan, make_plan
 from isheep.recipe import Loaded, load_recipe
 from isheep.recipe_mistakes import mistake
+from isheep.stages.described import described
 from isheep.stages.stage import Settings
 
 FOLDER = "recipes/sweeps"
@@ -133,7 +134,7 @@ def load_sweep(
 
 def schema() -> dict[str, Any]:
     """JSON schema of a sweep, for editors. What its arms may change is recipe.schema.json's to say, one folder up."""
-    made = Sweep.model_json_schema()
+    made = described(Sweep).model_json_schema()
     change = {"$ref": "../recipe.schema.json"}
     made["properties"]["common"] |= change
     made["properties"]["arms"]["additionalProperties"] = {"anyOf": [change, {"type": "null"}]}

@@ -18,10 +18,13 @@ check: $(VENV)/ready-dev
 	$(VENV)/bin/mypy
 
 bench: $(VENV)/ready-dev
-	$(VENV)/bin/python benchmarks/overlap.py
+	$(VENV)/bin/python benchmarks/overlap.py --million
 	$(VENV)/bin/python benchmarks/judging.py
 	$(VENV)/bin/python benchmarks/iteration.py
 	$(VENV)/bin/python benchmarks/generation.py
+	$(VENV)/bin/python benchmarks/sft.py
+	$(VENV)/bin/python benchmarks/stage_overhead.py
+	$(VENV)/bin/python benchmarks/startup.py
 	$(VENV)/bin/python benchmarks/workers.py
 	$(VENV)/bin/python benchmarks/records.py --million
 	$(VENV)/bin/python benchmarks/growth.py --sizes 1000 10000 100000

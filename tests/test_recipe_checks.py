@@ -45,6 +45,12 @@ NO_SCORES = "assessment.level=none"
             [NO_SCORES, "filter.by=random", "preferences.samples=4"],
             "preferences.samples: best and worst answers need scores; set assessment.level to 'both'",
         ),
+        # turns
+        (
+            ["followups.turns=2", "backend.engine=openai", "server.api=chat"],
+            "followups.turns: the chat API cannot write a person's message, only answers; set server.api to "
+            "'completions', or followups.turns to 1",
+        ),
         # counts
         (
             ["filter={keep_fraction: null, min_kept: 13}"],

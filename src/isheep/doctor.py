@@ -26,6 +26,9 @@ OPTIONAL = {
     "vllm": ("vllm", "the engine vllm, on NVIDIA GPUs"),
     "nvidia-ml-py": ("gpu", "energy of an NVIDIA GPU"),
     "ray": ("ray", "several engines at once"),
+    "s3fs": ("s3", "a store at s3://"),
+    "gcsfs": ("gcs", "a store at gs://"),
+    "adlfs": ("azure", "a store at az://"),
 }
 
 Row = tuple[str, str, str]

@@ -76,6 +76,11 @@ def _counts(recipe: Recipe) -> Iterator[str]:
 def _turns(recipe: Recipe) -> Iterator[str]:
     if recipe.followups.turns > 1 and recipe.responses.samples > 1:
         yield "followups.turns: a conversation goes on from one answer; set responses.samples to 1"
+    if recipe.followups.turns > 1 and recipe.backend.engine == "openai" and recipe.server.api == "chat":
+        yield (
+            "followups.turns: the chat API cannot write a person's message, only answers; set server.api to "
+            "'completions', or followups.turns to 1"
+        )
 
 
 def _review(recipe: Recipe) -> Iterator[str]:

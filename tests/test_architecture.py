@@ -81,6 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "files",
         "errors",
     },
+    "web": {"report", "errors"},
     "compare": {"report", "runs", "store", "records", "stats", "errors"},
     "walk": {
         "engines",
@@ -186,7 +187,7 @@ HEAVY = {
 }
 MAY_BE_HEAVY = {"backends", "lamb"}
 #: Any room may use these, but inside a function: they take a second to import.
-LATE = {"scipy", "sklearn", "datasets", "requests", "langdetect", "pyarrow"}
+LATE = {"scipy", "sklearn", "datasets", "requests", "langdetect", "pyarrow", "starlette", "uvicorn"}
 #: Looks for a device, inside a function.
 HEAVY_EXCEPTIONS = {("doctor", "torch")}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import cast
@@ -16,18 +16,21 @@ from typing import cast
 from isheep.backends.base import Engine, ModelSpec, Runtime, Trainer
 from isheep.backends.names import unknown
 from isheep.backends.outside import Examiner, Judge, JudgeSpec
+from isheep.backends.streaming import Streamer
 from isheep.errors import MissingExtraError
 
 __all__ = [
     "ENGINES",
     "EXAMINERS",
     "JUDGES",
+    "STREAMERS",
     "TRAINERS",
     "Entry",
     "obstacles",
     "open_engine",
     "open_examiner",
     "open_judge",
+    "open_streamer",
     "open_trainer",
 ]
 
@@ -73,6 +76,13 @@ JUDGES: Mapping[str, Entry] = {
     "openai": Entry("isheep.backends.judge_openai", "OpenAIJudge"),
     "engine": Entry("isheep.backends.judge_engine", "EngineJudge"),
     "scripted": Entry("isheep.backends.judge_scripted", "ScriptedJudge"),
+}
+
+
+#: Who answers piece by piece, for people to talk to.
+STREAMERS: Mapping[str, Entry] = {
+    "hf": Entry("isheep.backends.hf_streaming", "HFStreamer"),
+    "fake": Entry("isheep.backends.fake_streaming", "FakeStreamer"),
 }
 
 
@@ -133,6 +143,15 @@ def open_judge(kind: str, spec: JudgeSpec, runtime: Runtime | None = None, engin
     return cast(Judge, _open("judge", JUDGES, kind, spec, runtime, **more))
 
 
+def open_streamer(
+    kind: str, model: ModelSpec, adapters: Sequence[str], layout: str, system: str, runtime: Runtime
+) -> Streamer:
+    """The base model of `model`, loaded once, with these adapters' folders beside it, asked in the layout of this name.
+    `system` is what the model is told before the first request; empty: what the layout says by itself."""
+    more = {"adapters": tuple(adapters), "layout": layout, "system": system}
+    return cast(Streamer, _open("streamer", STREAMERS, kind, model, runtime, **more))
+
+
 def open_examiner(kind: str, model: ModelSpec, runtime: Runtime | None = None) -> Examiner:
     """Who asks a model the fixed benchmarks; the model is loaded by the examination, in a process of its own."""
     return cast(Examiner, _open("examiner", EXAMINERS, kind, model, runtime))
@@ -144,7 +163,7 @@ def _open(
     kind: str,
     model: ModelSpec | JudgeSpec,
     runtime: Runtime | None,
-    **more: str,
+    **more: object,
 ) -> object:
     if kind not in entries:
         raise unknown(what, kind, entries)

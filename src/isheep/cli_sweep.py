@@ -22,6 +22,7 @@ StoreOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the last result lines and errors alone.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from isheep.backends import ENGINES
 from isheep.backends.base import Runtime
 from isheep.engines import Engines
+from isheep.events import Event, Listener
 from isheep.plan import Plan, Step, make_plan
 from isheep.preflight import preflight
 from isheep.recipe import Loaded
 from isheep.recipe_sections import RuntimeSettings
 from isheep.report import write_report
+from isheep.report.headlines import SCORING, headline_values
 from isheep.runs import DEFAULT_STORE, Run, register, stops
 from isheep.stages import STAGE_BY_NAME
-from isheep.step import Event, Listener, do_step
+from isheep.step import do_step
 from isheep.store import Artifact, Store
 from isheep.store.disk import in_words
 from isheep.worker import Worker
@@ -61,9 +64,11 @@ class Hands:
 
     def __init__(self, settings: RuntimeSettings, store: Store, runtime: Runtime, tell: Listener) -> None:
         self._apart = needs_own_process(settings)
-        self._store, self._runtime, self._tell = store, runtime, tell
+        self._store, self._runtime, self._listener = store, runtime, tell
         self._engines = Engines()
-        self._worker = Worker(store, runtime, tell)
+        self._worker = Worker(store, runtime, self._tell)
+        #: The step at hand, and the last one that was done by the worker.
+        self._step: Step | None = None
         self._last: Step | None = None
 
     def __enter__(self) -> Hands:
@@ -76,8 +81,19 @@ class Hands:
     def do(self, step: Step) -> Artifact:
         """One step, in a process of its own where it loads a model and the settings ask for that; kept where the store
         is."""
-        self._store.listen(lambda text: self._tell(Event("note", step.name, text=text)))
+        self._step = step
+        self._store.listen(
+            lambda text: self._tell(Event("note", step.name, text=text, iteration=step.iteration))
+        )
         return self._store.keep(self._do(step))
+
+    def _tell(self, event: Event) -> None:
+        """Pass an event on; that a test is over, with what it came to."""
+        step = self._step
+        if step is not None and step.stage in SCORING and event.kind in ("done", "cached"):
+            found = self._store.find(step.stage, step.key)
+            event = replace(event, scores=headline_values(found)) if found else event
+        self._listener(event)
 
     def _do(self, step: Step) -> Artifact:
         if not (self._apart and loads(step)):

@@ -1,7 +1,33 @@
 """Shared by all tests. Its place puts tests/ on the path, so that every test can import `toy` and `tiny_models`."""
 
 import os
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
 
 # No test may look for the network; without this, each missing model costs 20 seconds of retries.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _still_images() -> Iterator[None]:
+    """Pages made in tests hold empty images: drawing costs a tenth of a second each. `real_images` draws them."""
+    blank = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"></svg>'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "vl_convert", SimpleNamespace(vegalite_to_svg=lambda *_, **__: blank))  # type: ignore[misc]
+        yield
+
+
+@pytest.fixture(scope="module")
+def real_images() -> Iterator[None]:
+    """Plots are drawn as for a user, in this module."""
+    from isheep.report import drawing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(sys.modules, "vl_convert")
+        drawing._converted.cache_clear()
+        yield
+    drawing._converted.cache_clear()

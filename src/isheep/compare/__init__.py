@@ -13,12 +13,13 @@ from isheep.compare.results import COLUMNS, Comparison
 from isheep.compare.table import compare
 from isheep.compare.words import covered, headline, lines
 from isheep.errors import StoreError
+from isheep.report.drawing import write_plots
 
 __all__ = ["COLUMNS", "Comparison", "compare", "covered", "headline", "lines", "write_comparison"]
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> Path:
-    """Write compare.json, compare.csv and compare.html into a folder, made if need be; the path of the page.
+    """Write compare.json, compare.csv, compare.html and its plots into a folder, made if need be; the path of the page.
 
     Each file is replaced at once. Raises StoreError when it cannot be written.
     """
@@ -26,7 +27,9 @@ def write_comparison(comparison: Comparison, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         _replace(folder / "compare.json", comparison.to_json)
         _replace(folder / "compare.csv", comparison.to_csv)
-        return _replace(folder / "compare.html", lambda path: _write(path, page(comparison)))
+        text, charts = page(comparison)
+        write_plots(charts, folder)
+        return _replace(folder / "compare.html", lambda path: _write(path, text))
     except OSError as error:
         raise StoreError(f"cannot write to {folder}: {error.strerror}", "choose another folder") from error
 

@@ -85,7 +85,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": {"report", "errors"},
     "look": {"web", "report", "runs", "stages", "store", "records", "text", "files", "view", "errors"},
     "compare": {"report", "runs", "store", "records", "stats", "errors"},
+    "trackers": {"events", "recipe_sections", "report", "runs", "records", "store", "errors"},
     "walk": {
+        "trackers",
+        "errors",
         "events",
         "engines",
         "stages",

@@ -66,7 +66,12 @@ def test_what_changes_something_comes_from_our_own_page(client: TestClient) -> N
     assert client.post("/").status_code == 403
     for origin in ("null", "http://127.0.0.1:8124", "http://evil.example:8123"):
         assert client.post("/", headers={"origin": origin}).status_code == 403
+    for site in ("same-site", "cross-site", "none"):
+        assert client.post("/", headers={"origin": "null", "sec-fetch-site": site}).status_code == 403
+    forged = {"origin": "http://127.0.0.1:8124", "sec-fetch-site": "same-origin"}
+    assert client.post("/", headers=forged).status_code == 403
     assert client.post("/", headers={"origin": PLACE.origin}).status_code == 200
+    assert client.post("/", headers={"origin": "null", "sec-fetch-site": "same-origin"}).status_code == 200
 
 
 def test_every_answer_has_the_safe_headers(client: TestClient) -> None:

@@ -91,7 +91,9 @@ def judge_prompt(run: Run, made: Artifact, pair: Pair, scale: str) -> Prompt:
     return Prompt(layout.prompt(text), _again(name)) if layout else Prompt(text, NO_LAYOUT)
 
 
-NO_LAYOUT = "Stands inside the model's own chat template, which only its tokenizer knows; shown is what was put into it."
+NO_LAYOUT = (
+    "Stands inside the model's own chat template, which its tokenizer knows; shown is what was put into it."
+)
 
 
 def layout_of(run: Run, made: Artifact) -> Layout | None:

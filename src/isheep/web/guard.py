@@ -59,6 +59,15 @@ class Place:
         return f"isheep-{self.port}"
 
 
+def _from_us(headers: Headers, hosts: set[str]) -> bool:
+    """Whether a request comes from a page of ours. A form of a page that names no referrer has the origin "null"; then
+    the browser says otherwise that it is the same, which no page can say for it."""
+    origin = headers.get("origin", "null")
+    if origin == "null":
+        return headers.get("sec-fetch-site") == "same-origin"
+    return origin in {f"http://{host}" for host in hosts}
+
+
 class Guard:
     """ASGI middleware that lets in whom the module's first lines say, and puts the safe headers on every answer."""
 
@@ -89,9 +98,7 @@ class Guard:
         hosts = {f"{host}:{self.place.port}" for host in _HOSTS}
         if headers.get("host") not in hosts:
             return PlainTextResponse("This page has another name.", 421)
-        if scope["method"] not in ("GET", "HEAD") and headers.get("origin") not in {
-            f"http://{host}" for host in hosts
-        }:
+        if scope["method"] not in ("GET", "HEAD") and not _from_us(headers, hosts):
             return PlainTextResponse("This request comes from another page.", 403)
         if self._same(cookie_parser(headers.get("cookie", "")).get(self.place.cookie, "")):
             return None

@@ -160,11 +160,31 @@ def show(
 
 
 @app.command()
-def report(run: RunArg = "last", store: StoreOption = DEFAULT_STORE) -> None:
-    """Write report.html, report.md and summary.json of a run again, and print where the page is."""
+def report(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN [RUN...]", help="Runs by name or its beginning; `last` if none is given."
+        ),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write report.html, report.md and summary.json of a run again, and print where the page is.
+
+    Of several runs: each report, then one page with all side by side: scores by iteration, differences, funnels, costs,
+    and what their recipes differ in. The first is what the others are compared with.
+
+    isheep report last
+
+    isheep report lamb-seed0 lamb-seed1 other-recipe
+    """
     from isheep import open_run, write_report
 
-    typer.echo(write_report(open_run(run, store)))
+    opened = [open_run(name, store) for name in runs or ["last"]]
+    for one in opened:
+        typer.echo(write_report(one))
+    if len(opened) > 1:
+        typer.echo(cli_sweep.side_by_side(opened))
 
 
 @app.command()

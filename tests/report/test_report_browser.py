@@ -1,5 +1,5 @@
-"""The page in a real browser: every plot is drawn, nothing a model wrote is alive, nothing is fetched, all can be reached
-by keyboard, and axe finds nothing to complain about, in light and dark, on a desktop and on a phone."""
+"""The page in a real browser: every plot is drawn, nothing a model wrote is alive, nothing is fetched, all can be
+reached by keyboard, and axe finds nothing to complain about, in light and dark, on a desktop and on a phone."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed"),
     pytest.mark.usefixtures("real_images"),
 ]
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

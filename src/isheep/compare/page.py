@@ -6,10 +6,10 @@ runs. Everything goes through `el`, which escapes whatever is not markup.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
-from isheep.compare import tables
+from isheep.compare import sides, tables
 from isheep.compare.figures import climb_figures, difference_figures, gain_figures
 from isheep.compare.results import Comparison
 from isheep.compare.words import covered, headline
@@ -20,20 +20,21 @@ from isheep.report.numbers import count
 from isheep.report.page import page_head
 from isheep.report.tables import Table
 from isheep.report.views import Plots, table_view
+from isheep.runs import Run
 
 #: The report's look, and what a comparison adds to it.
 STYLES = ("isheep.report", "isheep.compare")
 
 
-def page(comparison: Comparison) -> tuple[str, list[Chart]]:
-    """The whole page, and the charts in it."""
+def page(comparison: Comparison, shown: Mapping[str, Run] | None = None) -> tuple[str, list[Chart]]:
+    """The whole page, and the charts in it. `shown`: by arm, the run whose recipe, funnel and report stand for it."""
     plots = Plots()
     first = _first_screen(comparison, plots)
     css = "".join(files(room).joinpath("style.css").read_text(encoding="utf-8") for room in STYLES)
     others = [arm.name for arm in comparison.arms if arm.name != comparison.reference]
     title = f"{others[0] if len(others) == 1 else f'{len(others)} arms'} against {comparison.reference}"
     head = page_head(f"{title}: isheep comparison", css)
-    made = [(id, name, join(content)) for id, name, content in _sections(comparison, plots)]
+    made = [(id, name, join(content)) for id, name, content in _sections(comparison, plots, shown or {})]
     sections = [(id, name, content) for id, name, content in made if content]
     links = [el("a", name, href=f"#{id}") for id, name, _ in sections]
     body = el(
@@ -83,7 +84,9 @@ def _first_screen(comparison: Comparison, plots: Plots) -> Html:
     return join([verdict, box, plots.grid(difference_figures(comparison), "grid wide"), details])
 
 
-def _sections(comparison: Comparison, plots: Plots) -> Iterable[tuple[str, str, Child]]:
+def _sections(
+    comparison: Comparison, plots: Plots, shown: Mapping[str, Run]
+) -> Iterable[tuple[str, str, Child]]:
     """(anchor, title, content); one without content is left out."""
     yield "figures", "All figures", table_view(tables.figure_table(comparison), captioned=False)
     gains = gain_figures(comparison)
@@ -96,6 +99,15 @@ def _sections(comparison: Comparison, plots: Plots) -> Iterable[tuple[str, str, 
         _lead("Means over seeds with 95 % intervals. Small dots are single seeds, the dotted line is the reference."),
         [plots.grid(climb_figures(comparison, cell), "grid three") for cell in comparison.cells()],
     ]  # fmt: skip
+    differ = sides.recipe_table(shown)
+    if differ:
+        yield "recipe", "What the recipes differ in", table_view(differ, captioned=False)
+    funnels = list(sides.funnels(shown))
+    if funnels:
+        yield "funnel", "Funnels", [
+            _lead("From what each model wrote to what was trained on, one run for each arm."),
+            plots.grid(funnels, "grid three"),
+        ]  # fmt: skip
     kept = tables.kept_table(comparison)
     if kept:
         yield "kept", "Pairs kept", table_view(kept)

@@ -55,7 +55,11 @@ def score_figures(summary: Entry) -> Iterable[Figure]:
 def _scores(summary: Entry, number_: int, task: str, decodings: Sequence[str]) -> Figure:
     entries = summary["iterations"]
     series = [
-        Series(DECODING_WORDS.get(d, d), [_point(score_of(e, task, d)) for e in entries], i)
+        Series(
+            DECODING_WORDS.get(d, d),
+            [_point(s, _seed_dots(summary, s, e)) if (s := score_of(e, task, d)) else None for e in entries],
+            i,
+        )
         for i, d in enumerate(decodings)
     ]
     empty: list[Point | None] = [None] * (len(entries) - 1)
@@ -78,7 +82,10 @@ def _scores(summary: Entry, number_: int, task: str, decodings: Sequence[str]) -
         limits=(0.0, 1.0),
     )
     note = f"{count(size)} prompts; bars are 95 % Wilson intervals. Base model in its best layout"
-    return Figure(f"Right answers on {task}", plot, note + (", and hollow in the run's own." if own else "."))
+    note += ", and hollow in the run's own." if own else "."
+    if summary.get("seeds"):
+        note += f" Small dots: {len(summary['seeds'])} runs of this recipe with other seeds."
+    return Figure(f"Right answers on {task}", plot, note)
 
 
 def _gains(summary: Entry, number_: int, task: str, decodings: Sequence[str]) -> Figure:
@@ -273,8 +280,20 @@ _ORDER = ("train", "preferences", "prefer", "evaluate", "instructions", "respons
           "likelihood", "vectors", "filter", "review")  # fmt: skip
 
 
-def _point(cell: Entry | None) -> Point | None:
-    return Point(cell["value"], cell["ci_low"], cell["ci_high"], share(cell)) if cell else None
+def _seed_dots(summary: Entry, score: Entry, entry: Entry) -> list[tuple[str, float]]:
+    """What the same model scored in runs with other seeds, on the same test in the same layout."""
+    wanted = (entry["iteration"], *(score[key] for key in ("task", "metric", "layout")))
+    return [
+        (f"seed {other['seed']}", row["value"])
+        for other in summary.get("seeds") or ()
+        for row in other["scores"]
+        if (row["iteration"], row["task"], row["metric"], row["layout"]) == wanted
+        and row["value"] is not None
+    ]
+
+
+def _point(cell: Entry | None, dots: Sequence[tuple[str, float]] = ()) -> Point | None:
+    return Point(cell["value"], cell["ci_low"], cell["ci_high"], share(cell), dots) if cell else None
 
 
 def _gain_point(cell: Entry | None) -> Point | None:

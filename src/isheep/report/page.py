@@ -6,6 +6,7 @@ from. Everything goes through `el`, which escapes whatever is not markup.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -176,9 +177,33 @@ def _sections(
             _lead("Drawn at random by the hash of each record's id. Characters that would hide something are shown "
                   "by their number; long texts are cut."),
             [sample_view(t, model_name(t), s, limit, opened=t == shown[-1][0]) for t, s in shown],
+            _all_records(run),
         ]  # fmt: skip
     yield "rigor", "A reviewer's checklist", laid_out(rigor_section(summary), "grid", plots)
     yield "origin", "Recipe and origin", _origin(run, summary)
+
+
+#: Stages whose records a reader of samples may want in full.
+_FULL = ("instructions", "responses", "assessment", "filter")
+
+
+def _all_records(run: Run) -> Html:
+    """Links to the whole files the samples were drawn from, beside this page in the store."""
+    rows = []
+    for t in range(run.recipe.iterations):
+        found = [a for stage in _FULL if (a := run.artifacts(stage).get(t)) is not None]
+        links = [
+            el("a", f"{a.stage}: {file.name}", href=os.path.relpath(file, run.folder))
+            for a in found
+            for file in sorted(a.folder.glob("*.jsonl"))
+        ]
+        if links:
+            rows.append(el("li", f"iteration {t}: ", join(links, ", ")))
+    return (
+        el("div", el("p", "All of them, as JSON lines in the store:"), el("ul", rows), cls="details")
+        if rows
+        else Html("")
+    )
 
 
 def _origin(run: Run, summary: Entry) -> Iterable[Child]:

@@ -49,7 +49,13 @@ def _figure(figure: Figure) -> Html:
 
 def table_view(table: Table, captioned: bool = True) -> Html:
     """A table in a box that scrolls sideways by itself, so the page never does."""
-    heads = el("tr", [el("th", name, scope="col", cls=_look(name)) for name in table.columns])
+    heads = el(
+        "tr",
+        [
+            el("th", name or el("span", "what", cls="unseen"), scope="col", cls=_look(name))
+            for name in table.columns
+        ],
+    )
     rows = [
         el(
             "tr",

@@ -38,7 +38,7 @@ names that may be given to them.
 
 YAML; what it does not set has the default below. `extends: NAME` starts from another recipe (a shipped name or a path).
 On the command line, `--set key.path=value` changes one setting. Nothing under `runtime` enters a key: it may change
-speed, never the result.
+speed, never the result; nor does anything under `trackers`.
 
 Files (seeds, prompts, tests) are given as a shipped name or a path; a path is looked for from the working directory,
 then beside the recipe. What counts is the content: editing a file makes new keys, moving it does not.

@@ -313,14 +313,20 @@ def apart(name: str, folder: Path, read: str, **env: str) -> Any:
 def test_trackio_is_read_back(tmp_path: Path) -> None:
     pytest.importorskip("trackio")
     read = (
-        "import trackio\n(run,) = trackio.Api().runs('proj')\n"
-        "print(json.dumps([run.name, run.history() if hasattr(run, 'history') else None], default=str))\n"
+        "import trackio\nfrom trackio.sqlite_storage import SQLiteStorage\n(run,) = trackio.Api().runs('proj')\n"
+        "print(json.dumps([run.name, SQLiteStorage.get_logs('proj', run.name)], default=str))\n"
     )
-    name, rows = apart(
-        "trackio", tmp_path / "x", read, TRACKIO_DIR=str(tmp_path / "trackio"), HF_HUB_OFFLINE="1"
-    )
+    home = {"TRACKIO_DIR": str(tmp_path / "trackio"), "HF_HUB_OFFLINE": "1"}
+    name, rows = apart("trackio", tmp_path / "x", read, **home)
     assert name == "mine mine-abc123"
-    assert rows is not None
+    kept = [(row["step"], metric, row[metric]) for row in rows for metric in row if "/" in metric]
+    assert sorted(kept) == [
+        (1, "eval/lamb/greedy", 0.5),
+        (1, "funnel/filter/kept", 12.0),
+        (1, "train/0/loss", 2.5),
+        (2, "eval/lamb/greedy", 0.75),
+        (2, "train/0/loss", 1.5),
+    ]
 
 
 def test_wandb_offline(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ CONFIG: Row = {
     "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
     "legend": {
         "orient": "top", "title": None, "labelColor": "var(--text)", "labelFontSize": 12, "labelLimit": 260,
-        "columns": 3, "symbolStrokeWidth": 2,
+        "symbolStrokeWidth": 2,
     },
     "text": {"color": "var(--text)", "fontSize": 12},
     "rule": {"color": "var(--muted)"},
@@ -164,7 +164,9 @@ def painted(
     names: Sequence[str], looks: Sequence[int], *, shapes: bool = False, field: str = "series"
 ) -> Row:
     """Encodings that tell series apart by colour (and shape), with a legend where there are several."""
-    legend: Any = {} if len(names) > 1 else None
+    longest = max(map(len, names), default=0)
+    columns = 1 if longest > 26 else 2 if longest > 16 else 3
+    legend: Any = {"columns": columns} if len(names) > 1 else None
     made: Row = {
         "color": named(
             field, legend=legend, scale={"domain": list(names), "range": [colour(look) for look in looks]}

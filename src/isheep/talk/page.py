@@ -82,7 +82,8 @@ class Page:
             tell = _teller(put, len(self._models.models))
             if self._session is not None:
                 found = self._session.ask(question, tell)
-                name = _keep(self._rounds, found)
+                name = secrets.token_urlsafe(12)
+                _keep(self._rounds, name, found)
                 put(
                     {"round": name, "answers": [{"text": visible(a.text), "note": ""} for a in found.answers]}
                 )
@@ -114,7 +115,7 @@ class Page:
 
     def _conversation(self, name: str) -> Conversation:
         if name not in self._conversations:
-            _keep(self._conversations, Conversation(self._models), name)
+            _keep(self._conversations, name, Conversation(self._models))
         return self._conversations[name]
 
 
@@ -134,12 +135,10 @@ def show(
     serve(app, sock, place, open_browser=open_browser, say=say)
 
 
-def _keep(where: dict[str, Any], what: object, name: str = "") -> str:
-    name = name or secrets.token_urlsafe(12)
+def _keep(where: dict[str, Any], name: str, what: object) -> None:
     where[name] = what
     while len(where) > KEPT:
         del where[next(iter(where))]
-    return name
 
 
 def _teller(put: Callable[[Event], None], places: int) -> TellOf:

@@ -31,8 +31,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     tests = write_lines(folder / "tests.jsonl", TESTS)
     small = [
         "iterations=1", "instructions.count=16", "instructions.lists_per_round=4", "probes.count=0",
-        "filter.min_kept=2", "train.epochs=4", "train.warmup_steps=0", f"evaluate.tasks=[{tests}]", "evaluate.base_layouts=[question]",
-        "evaluate.decodings=[greedy]", "exam.questions=0", "runtime.isolation=none", "runtime.threads=1",
+        "filter.min_kept=2", "train.epochs=4", "train.warmup_steps=0", f"evaluate.tasks=[{tests}]",
+        "evaluate.base_layouts=[question]", "evaluate.decodings=[greedy]", "exam.questions=0",
+        "runtime.isolation=none", "runtime.threads=1",
     ]  # fmt: skip
     return run(load_recipe("lamb", small), folder / "store")
 

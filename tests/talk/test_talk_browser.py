@@ -8,33 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-CHROMIUM = Path("/usr/bin/chromium")
-if not CHROMIUM.is_file():
-    pytest.skip("no /usr/bin/chromium on this machine", allow_module_level=True)
-sync = pytest.importorskip("playwright.sync_api")
-uvicorn = pytest.importorskip("uvicorn")
-
-from axe_playwright_python.sync_playwright import Axe
 from echo import BASE, TWO, Echo
 
 from isheep.records import Completion
 from isheep.runs import Run
 from isheep.talk.blind import Blind
 from isheep.talk.conversation import Decoding, Models
-from isheep.talk.page import Page
 from isheep.talk.preferences import read
-from isheep.web.local import Place, listen, local_app, port_of
 
+CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM.is_file(), reason="no /usr/bin/chromium on this machine")
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>\u202e"
 ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
 ]
 
 
@@ -47,7 +34,9 @@ class Hostile(Echo):
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync.sync_playwright() as playwright:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
         yield browser
         browser.close()
@@ -60,10 +49,8 @@ def page(browser: Any) -> Iterator[Any]:
     opened.trouble = []
     opened.on("console", lambda m: opened.trouble.append(m.text) if m.type in ("error", "warning") else None)
     opened.on("pageerror", lambda error: opened.trouble.append(str(error)))
-    opened.on(
-        "request",
-        lambda r: None if "127.0.0.1" in r.url or r.url.startswith("data:") else opened.trouble.append(r.url),
-    )
+    ours = ("http://127.0.0.1:", "data:")
+    opened.on("request", lambda r: None if r.url.startswith(ours) else opened.trouble.append(r.url))
     opened.set_default_timeout(30_000)
     yield opened
     opened.close()
@@ -72,6 +59,11 @@ def page(browser: Any) -> Iterator[Any]:
 @pytest.fixture
 def address(own_run: Run, request: pytest.FixtureRequest) -> Iterator[str]:
     """Where the page is served; the parameter says whether it is blind."""
+    import uvicorn
+
+    from isheep.talk.page import Page
+    from isheep.web.local import Place, listen, local_app, port_of
+
     models = Models(Hostile(), (BASE, TWO), Decoding(9))
     session = Blind(own_run, models) if request.param else None
     sock = listen()
@@ -87,6 +79,8 @@ def address(own_run: Run, request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.parametrize("address", [False], indirect=True)
 def test_chat_by_keyboard_with_hostile_answers(page: Any, address: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
     page.goto(address)
     page.keyboard.type("Name a <b>fruit</b>.")
     page.keyboard.press("Enter")

@@ -11,12 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from echo import BASE, ONE, TWO, Echo
 from rich.console import Console
+from typer.testing import CliRunner
 
+from isheep.cli import app
+from isheep.errors import IsheepError
 from isheep.records import Completion
 from isheep.runs import Run
 from isheep.talk.blind import SIDES, Blind
@@ -170,15 +172,19 @@ def until(terminal: int, pattern: str) -> str:
         (("--blind", "--iterations", "0"), "between two models"),
     ],
 )
-def test_mistakes_are_said_before_a_model_is_loaded(own_run: Run, words: tuple[str, ...], said: str) -> None:
-    child = start(own_run, *words, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
-    assert said in child.communicate()[1].decode()
-    assert child.returncode in (2, 5)
+def test_mistakes_are_said_before_a_model_is_loaded(
+    own_run: Run, words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isheep.talk.models.open_models", lambda *_: pytest.fail("a model was loaded"))
+    with pytest.raises(IsheepError, match=said):
+        CliRunner().invoke(
+            app, ["chat", "last", "--store", str(own_run.store.root), *words], catch_exceptions=False
+        )
 
 
-def test_help_teaches(tmp_path: Path) -> None:
-    for verb, words in (("chat", ("--blind", "--web", "/retry")), ("serve", ("--iteration", "curl", "vllm"))):
-        out = subprocess.run(
-            [sys.executable, "-m", "isheep", verb, "--help"], capture_output=True, check=True
-        ).stdout
-        assert all(word in out.decode() for word in words)
+@pytest.mark.parametrize(
+    ("verb", "words"), [("chat", ("--blind", "--web", "/retry")), ("serve", ("--iteration", "curl", "vllm"))]
+)
+def test_help_teaches(verb: str, words: tuple[str, ...]) -> None:
+    said = CliRunner().invoke(app, [verb, "--help"]).output
+    assert all(word in said for word in words)

@@ -10,7 +10,7 @@ demo: $(VENV)/ready
 	$(VENV)/bin/isheep run lamb
 
 test: $(VENV)/ready-dev
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/ready-dev
 	$(VENV)/bin/ruff check .

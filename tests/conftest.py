@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -31,3 +32,16 @@ def real_images() -> Iterator[None]:
         drawing._converted.cache_clear()
         yield
     drawing._converted.cache_clear()
+
+
+#: The files that take longest, longest first. A file is done by one process, with its fixtures made once (`make test`);
+#: one that began last would leave the other core idle.
+LONGEST = (
+    "test_loop", "test_examiner", "test_readme", "test_ray_run", "test_trl_prefer", "test_interruption", "test_ray",
+    "test_rigor", "test_cli_eval", "test_build", "test_sweep_processes", "test_other_evaluations",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(Path(item.path).stem, len(order)))  # else in the order they came

@@ -25,7 +25,7 @@ def before_filters(
 ) -> str | None:
     """Why a pair can never be trained on, or which rule it breaks; None when neither. `copied`: ids of pairs that share
     words with a benchmark, where the recipe drops them."""
-    if normal(pair.instruction, pair.input) in held_out:
+    if held_out and normal(pair.instruction, pair.input) in held_out:
         return "held_out"
     if pair.id in copied:
         return "contaminated"

@@ -30,7 +30,7 @@ REPORT = "report"
 #: The files of a report that trackers are given.
 REPORT_FILES = ("report.html", "report.md", "summary.json", "recipe.yaml")
 #: What of a recipe no tracker is told: where servers are, and how it was run.
-_PRIVATE = {"server": {"url"}, "judge": {"url"}, "runtime": True, "trackers": True}
+_PRIVATE: dict[str, Any] = {"server": {"url"}, "judge": {"url"}, "runtime": True, "trackers": True}
 #: Names of environment variables whose values are never shown.
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS", re.IGNORECASE)
 
@@ -84,11 +84,7 @@ class Tracking:
                 self.log(step, artifact)
         files = [self._run.folder / file for file in REPORT_FILES]
         for name in list(self._names):
-            if REPORT not in self._marks(name) and all(
-                self._try(name, lambda tracker, path=path: tracker.artifact(path))
-                for path in files
-                if path.is_file()
-            ):
+            if REPORT not in self._marks(name) and self._try(name, lambda tracker: _give(tracker, files)):
                 self._note(name, [*self._marks(name), REPORT])
 
     def _marks(self, name: str) -> list[str]:
@@ -118,6 +114,12 @@ class Tracking:
             self._tell(Event("note", "trackers", text=text))
             return False
         return True
+
+
+def _give(tracker: Tracker, files: Iterable[Path]) -> None:
+    for path in files:
+        if path.is_file():
+            tracker.artifact(path)
 
 
 def harmless(text: str) -> str:

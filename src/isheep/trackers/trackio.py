@@ -34,4 +34,4 @@ class Trackio:
         trackio.log_artifact(str(path), name=f"{self._name}-{path.name}", type="report")
 
     def finish(self) -> None:
-        trackio.finish()
+        self._run.finish()

@@ -20,7 +20,7 @@
 
   const turn = (question) => {
     const section = make("section", "turn"), answers = make("div", "answers");
-    section.append(make("p", "asked", question), answers);
+    section.append(make("h2", "asked", question), answers);
     const places = names.map((name) => {
       const card = make("article", "card writing"), text = make("div", "text"), note = make("p", "small muted");
       card.append(make("h3", "", name), text, note);

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -34,6 +35,9 @@ BESIDE = 3
 OF_SEED = 8
 
 
+Facets = dict[str, list[tuple[Any, int]]]
+
+
 class Book:
     """The run's index, made anew behind the scenes when steps were finished; until then the old one is read."""
 
@@ -43,6 +47,7 @@ class Book:
         self._of = signature(run)
         self._looked = time.monotonic()
         self._making = threading.Lock()
+        self._facets: tuple[str, Facets] = ("", {})
 
     @contextlib.contextmanager
     def open(self) -> Iterator[sqlite3.Connection]:
@@ -52,6 +57,14 @@ class Book:
             threading.Thread(target=self.renew, daemon=True).start()
         with contextlib.closing(query.connect(self.path)) as db:
             yield db
+
+    def facets(self) -> Facets:
+        """What the form offers; counted once for each index."""
+        of = self._of
+        if self._facets[0] != of:
+            with self.open() as db:
+                self._facets = (of, query.facets(db))
+        return self._facets[1]
 
     def renew(self) -> None:
         """Make the index anew if steps were finished since."""
@@ -91,12 +104,17 @@ class Look:
         given = marks(self.run)
         with self.book.open() as db:
             found = query.page_of(db, asked, given)
-            facets = query.facets(db)
         only_rows = request.headers.get("hx-target") == "results"
         return self.pages.TemplateResponse(
             request,
             "results.html" if only_rows else "list.html",
-            {"asked": asked, "found": found, "marks": given, "facets": facets, "size": query.PAGE},
+            {
+                "asked": asked,
+                "found": found,
+                "marks": given,
+                "facets": self.book.facets(),
+                "size": query.PAGE,
+            },
         )
 
     def record(self, request: Request) -> Response:
@@ -182,5 +200,6 @@ def serve_run(run: Run, *, port: int, open_browser: bool, say: Callable[[str], N
     """Serve the page of a run until Ctrl-C."""
     sock = listen(port)
     place = Place(port_of(sock))
+    say("reading the run's records")
     app = look_app(run, place)
     serve(app, sock, place, open_browser=open_browser, say=say)

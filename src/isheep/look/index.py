@@ -35,14 +35,19 @@ _TABLES = """
 CREATE TABLE record(
   n INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, task TEXT NOT NULL, iteration INTEGER NOT NULL, stage TEXT NOT NULL,
   status TEXT NOT NULL, reason TEXT NOT NULL, quality REAL, following REAL, mean REAL, length INTEGER,
-  models TEXT NOT NULL);
+  models TEXT NOT NULL, task_place INTEGER, answer_place INTEGER);
 CREATE TABLE words(n INTEGER PRIMARY KEY, instruction TEXT, input TEXT, response TEXT);
 CREATE TABLE shot(seed TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(seed, n)) WITHOUT ROWID;
 CREATE TABLE seed(id TEXT PRIMARY KEY, instruction TEXT, input TEXT, output TEXT);
 CREATE TABLE about(signature TEXT, steps TEXT);
 CREATE VIRTUAL TABLE search USING fts5(text, content='', tokenize='unicode61 remove_diacritics 2', prefix='2 3');
 """
+# Sorted by once, here: a text is slow to sort by.
 _INDEXES = """
+UPDATE record SET task_place = o.place FROM
+  (SELECT n, row_number() OVER (ORDER BY instruction COLLATE NOCASE, n) AS place FROM words) o WHERE o.n = record.n;
+UPDATE record SET answer_place = o.place FROM
+  (SELECT n, row_number() OVER (ORDER BY response COLLATE NOCASE, n) AS place FROM words) o WHERE o.n = record.n;
 CREATE INDEX by_task ON record(task);
 CREATE INDEX by_reason ON record(reason, iteration);
 CREATE INDEX by_mean ON record(mean);
@@ -159,7 +164,7 @@ def fill(db: sqlite3.Connection, found: Iterator[Row]) -> None:
             n, _text(row.id), _text(task.id), row.iteration, stage, status, _text(reason), row.scores.get("quality"),
             row.scores.get("following"), mean_of(row.scores), length, " ".join(map(str, row.models)),
         )  # fmt: skip
-        db.execute("INSERT INTO record VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", values)
+        db.execute("INSERT INTO record VALUES(?,?,?,?,?,?,?,?,?,?,?,?,NULL,NULL)", values)
         words = (_text(task.instruction), _text(task.input), _text(response))
         db.execute("INSERT INTO words VALUES(?,?,?,?)", (n, *words))
         # The id is found too: a person who has one pastes it.

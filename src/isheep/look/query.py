@@ -22,8 +22,8 @@ PAGE = 50
 SORTS: Mapping[str, str] = {
     "id": "r.n",
     "iteration": "r.iteration",
-    "instruction": "(SELECT instruction FROM words w WHERE w.n = r.n) COLLATE NOCASE",
-    "response": "(SELECT response FROM words w WHERE w.n = r.n) COLLATE NOCASE",
+    "instruction": "r.task_place",
+    "response": "r.answer_place",
     "quality": "r.quality",
     "following": "r.following",
     "mean": "r.mean",

@@ -48,7 +48,7 @@ class Pieces:
         self._said = 0
 
     def grown(self, text: str) -> None:
-        """The text as it is now."""
+        """The text as it is now; no stop text has been found in it."""
         self._hand_on(settled(text, self._stops))
 
     def finished(self, text: str) -> None:
@@ -62,10 +62,8 @@ class Pieces:
 
 
 def settled(text: str, stops: Sequence[str]) -> str:
-    """The beginning of an unfinished text that stays as it is, whatever comes next; without white space around it."""
-    found = [at for stop in stops if (at := text.find(stop)) >= 0]
-    if found:
-        return text[: min(found)].strip()
+    """The beginning of an unfinished text, with no stop text in it yet, that stays as it is whatever comes next;
+    without white space around it."""
     text = text.rstrip(_UNFINISHED)
     return text[: len(text) - max((_begun(text, stop) for stop in stops), default=0)].strip()
 

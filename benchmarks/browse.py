@@ -5,8 +5,8 @@
 
 Makes a synthetic index (no model, no run): tasks and answers of words drawn as unevenly as a language's, three
 iterations, reasons, scores, shots. Then asks the app as a browser does, by HTTP over loopback, and prints the median
-and the 95th percentile of each search, and of all of them; `cpu` is the processor time of both sides, which a busy machine
-does not change.
+and the 95th percentile of each search, and of all of them; `cpu` is the processor time of both sides, which a busy
+machine does not change.
 """
 
 from __future__ import annotations

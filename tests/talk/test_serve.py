@@ -155,10 +155,13 @@ def test_a_real_server_answers_as_the_engine_and_leaves_nothing(lamb_run: Run) -
     assert f"127.0.0.1:{port}/v1/chat/completions" in said[0]
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port), 1)
-    request = Request("x", LAYOUTS["question"].prompt("And one more?", "", SAID), Sampling(6, 0.0))
+    layout = LAYOUTS["question"]
+    prompt = layout.prompt("And one more?", "", SAID)
+    request = Request("x", prompt, Sampling(6, 0.0, stops=layout.stop_texts))
     texts = []
     for adapter in (models(lamb_run, [2])[0].adapter, None):
         engine = open_engine("hf", replace(base_of(lamb_run), adapter=adapter), Runtime(device="cpu"))
         texts += [done.text.strip() for done in engine.generate([request])]
-    assert [answer.strip() for answer in answers] == texts[:1] * 2
+    # transformers' server leaves the stop text where the engine cuts before it
+    assert [answer.partition("\nQuestion:")[0].strip() for answer in answers] == texts[:1] * 2
     assert texts[0] != texts[1]  # else it might have been the bare base

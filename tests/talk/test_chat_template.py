@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isheep.backends.hf_text import encode_prompt
@@ -32,6 +32,7 @@ def laid_out(tokenizer: Any, template: str, said: list[str], system: str = "", *
 
 
 @pytest.mark.parametrize("layout", [*LAYOUTS.values(), ODD], ids=lambda layout: layout.name)
+@settings(deadline=None)  # a busy machine is no mistake
 @given(said=st.lists(TEXT, min_size=1, max_size=5).filter(lambda said: len(said) % 2 == 1))
 def test_it_is_the_layout_to_the_letter(tokenizer: Any, layout: Layout, said: list[str]) -> None:
     said = [text.strip() for text in said]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from echo import BASE, TWO, Echo
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
@@ -150,6 +150,7 @@ def test_a_file_of_something_else_is_not_taken_for_votes(tmp_path: Path) -> None
 # ---------------------------------------------------------------- what they come to
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 5))
 def test_rate_and_interval(wins: int, losses: int, skipped: int) -> None:
     found = tally(votes(wins, losses, 0, skipped), (0, 2))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isheep.backends import hf_load, open_engine, open_streamer
@@ -24,6 +24,7 @@ LETTERS = st.text("ab \n", max_size=12)
 QUESTIONS = ("What is one more than 375?", "Is a fly bigger than a camel?")
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(LETTERS, st.lists(st.text("ab \n", min_size=1, max_size=3), max_size=3), st.integers(1, 4))
 def test_pieces_are_the_cut_text_whatever_it_is_and_ends_at(text: str, stops: list[str], step: int) -> None:
     """The text grows by tokens of `step` letters, until one completes a stop text; then it is cut before it."""

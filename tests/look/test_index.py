@@ -75,6 +75,13 @@ def test_whatever_is_typed_is_a_search_and_no_error(plain_run: Run, typed: str) 
         page_of(db, Asked.of({"q": typed, "reason": typed, "low": typed, "page": typed, "sort": typed}), {})
 
 
+@pytest.mark.parametrize("typed", ["a\0b", '"a\0"', "0\0", "\ud800a"])
+def test_what_sqlite_cannot_take_is_no_error_either(plain_run: Run, typed: str) -> None:
+    with connect(open_index(plain_run)) as db:
+        for name in ("q", "reason", "seed"):
+            page_of(db, Asked.of({name: typed}), {})
+
+
 @given(st.text(max_size=40))
 def test_a_search_is_made_of_quoted_words_alone(typed: str) -> None:
     made = matching(typed)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from isheep.look.ids import answering_steps, writing_steps
+from isheep.look.query import storable
 from isheep.look.training import trained_on, trainings
 from isheep.records import Decision, Instruction, Pair, Task, Verdict
 from isheep.runs import Run
@@ -161,28 +162,23 @@ def fill(db: sqlite3.Connection, found: Iterator[Row]) -> None:
         task, response = row.task, row.pair.response if row.pair else ""
         length = len(response.split()) if row.pair else None
         values: tuple[Any, ...] = (
-            n, _text(row.id), _text(task.id), row.iteration, stage, status, _text(reason), row.scores.get("quality"),
+            n, storable(row.id), storable(task.id), row.iteration, stage, status, storable(reason), row.scores.get("quality"),
             row.scores.get("following"), mean_of(row.scores), length, " ".join(map(str, row.models)),
         )  # fmt: skip
         db.execute("INSERT INTO record VALUES(?,?,?,?,?,?,?,?,?,?,?,?,NULL,NULL)", values)
-        words = (_text(task.instruction), _text(task.input), _text(response))
+        words = (storable(task.instruction), storable(task.input), storable(response))
         db.execute("INSERT INTO words VALUES(?,?,?,?)", (n, *words))
         # The id is found too: a person who has one pastes it.
         db.execute("INSERT INTO search(rowid, text) VALUES(?,?)", (n, spaced("\n".join((values[1], *words)))))
-        db.executemany("INSERT OR IGNORE INTO shot VALUES(?,?)", [(_text(seed), n) for seed in task.shots])
+        db.executemany("INSERT OR IGNORE INTO shot VALUES(?,?)", [(storable(seed), n) for seed in task.shots])
 
 
 def _fill_seeds(db: sqlite3.Connection, run: Run) -> None:
     for made in run.artifacts("seeds").values():
         db.executemany(
             "INSERT OR IGNORE INTO seed VALUES(?,?,?,?)",
-            (tuple(map(_text, (t.id, t.instruction, t.input, t.output))) for t in made.stream(Task)),
+            (tuple(map(storable, (t.id, t.instruction, t.input, t.output))) for t in made.stream(Task)),
         )
-
-
-def _text(text: str) -> str:
-    """What SQLite can keep: no half of a surrogate pair, and no NUL, at which some of its functions end a text."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\u2400")
 
 
 def _signature_in(path: Path) -> str | None:

@@ -59,7 +59,7 @@ class Asked:
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Asked:
         """From an address, which anybody may have typed."""
-        asked = cls(**{f.name: given.get(f.name, "").strip() for f in fields(cls)})
+        asked = cls(**{f.name: storable(given.get(f.name, "").strip()) for f in fields(cls)})
         return replace(
             asked,
             q=asked.q[:500],
@@ -86,6 +86,11 @@ class Found:
     rows: list[dict[str, Any]]
     total: int
     first: int
+
+
+def storable(text: str) -> str:
+    """What SQLite can keep and look for: no half of a surrogate pair, and no NUL, at which it may end a text."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\u2400")
 
 
 def connect(path: Path) -> sqlite3.Connection:

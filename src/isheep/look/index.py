@@ -163,7 +163,8 @@ def fill(db: sqlite3.Connection, found: Iterator[Row]) -> None:
         length = len(response.split()) if row.pair else None
         values: tuple[Any, ...] = (
             n, storable(row.id), storable(task.id), row.iteration, stage, status, storable(reason),
-            row.scores.get("quality"), row.scores.get("following"), mean_of(row.scores), length, " ".join(map(str, row.models)),
+            row.scores.get("quality"), row.scores.get("following"), mean_of(row.scores), length,
+            " ".join(map(str, row.models)),
         )  # fmt: skip
         db.execute("INSERT INTO record VALUES(?,?,?,?,?,?,?,?,?,?,?,?,NULL,NULL)", values)
         words = (storable(task.instruction), storable(task.input), storable(response))

@@ -51,6 +51,14 @@ def test_questions_and_commands_on_a_pipe() -> None:
     )
 
 
+def test_an_answer_that_was_cut_says_so_on_a_pipe() -> None:
+    for as_json, said in ((False, "None.1\n(cut at --max-tokens)\n"), (True, '"notes": {"M0": "cut at')):
+        shown, out = screen(80, "M0 (base)")
+        shown.as_json = as_json
+        chat(Conversation(Models(Echo("length"), (BASE,), Decoding(9))), shown, reading("a"))
+        assert said in out.getvalue()
+
+
 def test_help_lists_the_commands_and_others_are_no_question() -> None:
     said = chatted("/help", "/nonsense at all")
     assert all(word in said for word in ("/retry", "/reset", "/help", "/quit"))

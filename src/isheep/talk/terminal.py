@@ -97,14 +97,18 @@ class Screen:
         return said
 
     def _plain(self, question: str, said: Sequence[Answer]) -> None:
+        named = list(zip(self.names, said, strict=True))
         if self.as_json:
-            answers = {name.split()[0]: answer.text for name, answer in zip(self.names, said, strict=True)}
-            line = json.dumps({"question": question, "answers": answers})
-            self.console.print(Text(line), soft_wrap=True)
+            row: dict[str, object] = {"question": question}
+            row["answers"] = {name.split()[0]: answer.text for name, answer in named}
+            row["notes"] = {name.split()[0]: answer.note for name, answer in named if answer.note}
+            self.console.print(Text(json.dumps(row)), soft_wrap=True)
             return
-        for name, answer in zip(self.names, said, strict=True):
+        for name, answer in named:
             label = f"{name}: " if len(said) > 1 else ""
-            self.console.print(Text(f"{label}{visible(answer.text)}"), soft_wrap=True)
+            self.say(f"{label}{answer.text}")
+            if answer.note:
+                self.say(f"{label}({answer.note})")
 
     def _shown(self, texts: Sequence[str], notes: Sequence[str] = ()) -> RenderableType:
         panels = [

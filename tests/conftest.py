@@ -1,10 +1,8 @@
 """Shared by all tests. Its place puts tests/ on the path, so that every test can import `toy` and `tiny_models`."""
 
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,24 +12,25 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _still_images() -> Iterator[None]:
+def _drawn() -> Iterator[Callable[[str], str]]:
     """Pages made in tests hold empty images: drawing costs a tenth of a second each. `real_images` draws them."""
+    from isheep.report import drawing
+
     blank = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"></svg>'
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "vl_convert", SimpleNamespace(vegalite_to_svg=lambda *_, **__: blank))  # type: ignore[misc]
-        yield
+        real = drawing._converted
+        patch.setattr(drawing, "_converted", lambda plain: blank)
+        yield real
 
 
 @pytest.fixture(scope="module")
-def real_images() -> Iterator[None]:
+def real_images(_drawn: Callable[[str], str]) -> Iterator[None]:
     """Plots are drawn as for a user, in this module."""
     from isheep.report import drawing
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.delitem(sys.modules, "vl_convert")
-        drawing._converted.cache_clear()
+        patch.setattr(drawing, "_converted", _drawn)
         yield
-    drawing._converted.cache_clear()
 
 
 #: The files that take longest, longest first. A file is done by one process, with its fixtures made once (`make test`);

@@ -61,7 +61,8 @@ def do(url: str, loaded: Loaded) -> tuple[Run, Counter[str]]:
 
 
 def report_of(made: Run) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(made.folder.iterdir())}
+    files = (path for path in made.folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(made.folder)): path.read_bytes() for path in sorted(files)}
 
 
 def isheep(*words: str) -> str:

@@ -124,7 +124,7 @@ def test_half_a_line_costs_that_vote_alone(tmp_path: Path, cut: int) -> None:
 def test_votes_survive_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "votes.jsonl"
     code = (
-        "import sys, pathlib\nfrom dataclasses import replace\nfrom test_preferences import VOTE\n"
+        "import sys, pathlib\nfrom dataclasses import replace\nfrom test_votes import VOTE\n"
         "from isheep.talk.preferences import append\n"
         "for n in range(10**6):\n append(pathlib.Path(sys.argv[1]), replace(VOTE, number=n)); print(n, flush=True)"
     )

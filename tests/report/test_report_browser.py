@@ -94,9 +94,7 @@ def draw_all(page: Any) -> None:
             }
         }"""
     )
-    page.wait_for_function(
-        "document.querySelectorAll('[data-plot]').length === document.querySelectorAll('[data-drawn]').length"
-    )
+    page.locator("[data-plot]:not([data-drawn])").first.wait_for(state="detached")
 
 
 @LOOKS

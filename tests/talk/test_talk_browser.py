@@ -16,7 +16,11 @@ from isheep.talk.blind import Blind
 from isheep.talk.conversation import Decoding, Models
 from isheep.talk.preferences import read
 
+expect = pytest.importorskip("playwright.sync_api").expect
+
 CHROMIUM = Path("/usr/bin/chromium")
+#: Milliseconds until a page is given up.
+WAIT = 30_000
 pytestmark = pytest.mark.skipif(not CHROMIUM.is_file(), reason="no /usr/bin/chromium on this machine")
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>\u202e"
 ARGS = [
@@ -84,12 +88,12 @@ def test_chat_by_keyboard_with_hostile_answers(page: Any, address: str) -> None:
     page.goto(address)
     page.keyboard.type("Name a <b>fruit</b>.")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('#said').textContent === 'Answered.'")
+    expect(page.locator("#said")).to_have_text("Answered.", timeout=WAIT)
     shown = page.locator(".answers .text").all_text_contents()
     assert shown == [HOSTILE.replace("\u202e", "⟦U+202E⟧")] * 2
     assert page.locator(".asked").all_text_contents() == ["Name a <b>fruit</b>."]
     page.click("#again")
-    page.wait_for_function("document.querySelectorAll('.turn').length === 2")
+    expect(page.locator(".turn")).to_have_count(2, timeout=WAIT)
     assert "hacked" not in page.title()
     assert page.locator("main img, main script, main b").count() == 0
     tops = [
@@ -104,7 +108,7 @@ def test_chat_by_keyboard_with_hostile_answers(page: Any, address: str) -> None:
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
     page.click("#reset")
-    page.wait_for_function("document.querySelectorAll('.turn').length === 0")
+    expect(page.locator(".turn")).to_have_count(0, timeout=WAIT)
     assert page.trouble == []
 
 
@@ -116,11 +120,10 @@ def test_a_vote_by_keyboard(page: Any, address: str, own_run: Run) -> None:
         page.keyboard.press("Enter")
         page.wait_for_selector(".votes button")
         page.keyboard.press(vote)
-        page.wait_for_function(
-            "!document.querySelector('.votes') && document.activeElement.id === 'question'"
-        )
+        expect(page.locator(".votes")).to_have_count(0, timeout=WAIT)
+        expect(page.locator("#question")).to_be_focused(timeout=WAIT)
     assert [kept.vote for kept in read(own_run.folder / "preferences.jsonl")] == ["b", "tie"]
     assert "M0" not in page.inner_text("body")
     page.click("#end")
-    page.wait_for_function("document.querySelector('#said').textContent.includes('win rate')")
+    expect(page.locator("#said")).to_contain_text("win rate", timeout=WAIT)
     assert page.trouble == []

@@ -6,7 +6,6 @@ from. Everything goes through `el`, which escapes whatever is not markup.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -188,14 +187,14 @@ _FULL = ("instructions", "responses", "assessment", "filter")
 
 
 def _all_records(run: Run) -> Html:
-    """Links to the whole files the samples were drawn from, beside this page in the store."""
+    """Links to the whole files the samples were drawn from, by their place in the store (on another machine too)."""
     rows = []
     for t in range(run.recipe.iterations):
         found = [a for stage in _FULL if (a := run.artifacts(stage).get(t)) is not None]
         links = [
-            el("a", f"{a.stage}: {file.name}", href=os.path.relpath(file, run.folder))
+            el("a", f"{a.stage}: {kind}.jsonl", href=f"../../artifacts/{a.stage}/{a.key}/{kind}.jsonl")
             for a in found
-            for file in sorted(a.folder.glob("*.jsonl"))
+            for kind in sorted(a.manifest["records"])
         ]
         if links:
             rows.append(el("li", f"iteration {t}: ", join(links, ", ")))

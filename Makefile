@@ -1,11 +1,11 @@
-# A few words do everything: demo, test, check, bench, docs. Each sets up what it needs in .venv.
+# A few words do everything: demo, test, check, bench, docs, site. Each sets up what it needs in .venv.
 PYTHON ?= python3
 VENV ?= .venv
 # Pinned: where no GPU is at hand this is a CPU build of some 200 MB; a newer torch would bring GBs of CUDA.
 TORCH ?= torch==2.13.0
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench docs
+.PHONY: demo test check bench docs site
 demo: $(VENV)/ready
 	$(VENV)/bin/isheep run lamb
 
@@ -36,6 +36,9 @@ bench: $(VENV)/ready-dev
 
 docs: $(VENV)/ready-dev
 	$(VENV)/bin/python docs/generate.py
+
+site: docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 $(VENV)/ready: pyproject.toml
 	@echo "setting up $(VENV) (about two minutes, once)"

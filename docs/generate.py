@@ -1,4 +1,4 @@
-"""Writes what is generated: docs/recipe.md, the table in docs/paper.md, the two JSON schemas. Run by `make docs`.
+"""Writes what is generated: docs/recipe.md, docs/cli.md, the table in docs/paper.md, the two JSON schemas: `make docs`.
 
 A test asserts that all of them are as this program would write them.
 """
@@ -6,7 +6,10 @@ A test asserts that all of them are as this program would write them.
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -23,6 +26,9 @@ from isheep.text.released import ALL_INSTRUCTION_RULES, ALL_RESPONSE_RULES, RULE
 DOCS = Path(__file__).parent
 RECIPES = DOCS.parent / "src" / "isheep" / "recipes"
 
+#: Below the title of a page that is made whole.
+MADE = "Made from the code by `make docs`; do not edit."
+
 HEAD = """# Every setting
 
 Made from the code by `make docs`; do not edit. In order: the settings of a recipe, the settings of a sweep, and the
@@ -32,7 +38,7 @@ names that may be given to them.
 
 YAML; what it does not set has the default below. `extends: NAME` starts from another recipe (a shipped name or a path).
 On the command line, `--set key.path=value` changes one setting. Nothing under `runtime` enters a key: it may change
-speed, never the result.
+speed, never the result; nor does anything under `trackers`.
 
 Files (seeds, prompts, tests) are given as a shipped name or a path; a path is looked for from the working directory,
 then beside the recipe. What counts is the content: editing a file makes new keys, moving it does not.
@@ -52,6 +58,7 @@ def outputs() -> Mapping[Path, str]:
     page = DOCS / "paper.md"
     return {
         DOCS / "recipe.md": reference(),
+        DOCS / "cli.md": commands(),
         page: filled(page.read_text(encoding="utf-8"), differences("paper", "released_code")),
         RECIPES / "recipe.schema.json": _json(schema()),
         RECIPES / "sweeps" / "sweep.schema.json": _json(sweep_schema()),
@@ -156,6 +163,19 @@ def _shown(path: Path) -> str:
 
 def _listed(found: Mapping[str, str]) -> str:
     return ", ".join(f"`{name}`{remark}" for name, remark in found.items())
+
+
+# ---------------------------------------------------------------- docs/cli.md
+
+
+def commands() -> str:
+    """The text of docs/cli.md: what `--help` says of every verb, by typer's own writer."""
+    words = [sys.executable, "-m", "typer", "isheep.cli", "utils", "docs", "--name", "isheep"]
+    said = subprocess.run(
+        words, capture_output=True, text=True, check=True, env={**os.environ, "NO_COLOR": "1"}
+    )
+    lines = said.stdout.strip().splitlines()
+    return "\n".join(["# Every command", "", MADE, "", *lines[1:], ""])
 
 
 # ---------------------------------------------------------------- docs/paper.md

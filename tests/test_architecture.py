@@ -63,8 +63,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan_capacity": {"plan", "recipe", "stages", "backends", "estimate", "capacity", "errors"},
     "preflight": {"steps", "stages", "store", "backends", "errors"},
     "engines": {"backends"},
-    "step": {"engines", "plan", "stages", "store", "backends", "records", "errors"},
-    "worker": {"engines", "step", "plan", "store", "backends", "child", "errors"},
+    "events": {"records"},
+    "step": {"events", "engines", "plan", "stages", "store", "backends", "records", "errors"},
+    "worker": {"events", "engines", "step", "plan", "store", "backends", "child", "errors"},
     "runs": {"plan", "recipe", "store", "records", "errors"},
     "report": {
         "runs",
@@ -81,8 +82,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "files",
         "errors",
     },
+    "web": {"report", "errors"},
+    "look": {"web", "report", "runs", "stages", "store", "records", "text", "files", "view", "errors"},
     "compare": {"report", "runs", "store", "records", "stats", "errors"},
+    "trackers": {"events", "recipe_sections", "report", "runs", "records", "store", "errors"},
     "walk": {
+        "trackers",
+        "errors",
+        "events",
         "engines",
         "stages",
         "preflight",
@@ -99,7 +106,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {
         "walk",
         "preflight",
-        "step",
+        "events",
         "report",
         "runs",
         "plan_evaluation",
@@ -115,7 +122,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sweep": {
         "walk",
         "child",
-        "step",
+        "events",
         "runs",
         "plan",
         "recipe",
@@ -126,8 +133,37 @@ MAY_IMPORT: dict[str, set[str]] = {
         "files",
         "errors",
     },
-    "view": {"step"},
+    "view": set(),
+    "watch": {"events"},
+    "view_live": {"view", "watch", "events", "errors"},
     "view_plan": {"view", "report"},
+    "export": {
+        "report",
+        "runs",
+        "store",
+        "records",
+        "text",
+        "backends",
+        "files",
+        "errors",
+    },
+    "cli_export": {"cli_sweep", "errors", "export", "view", "__init__"},
+    "talk": {
+        "evaluation",
+        "step",
+        "runs",
+        "report",
+        "backends",
+        "records",
+        "stats",
+        "store",
+        "web",
+        "files",
+        "child",
+        "errors",
+    },
+    "cli_talk": {"talk", "web", "view", "cli_sweep", "__init__"},
+    "cli_look": {"look", "web", "view", "cli_sweep", "__init__"},
     "cli_store": {"cli_sweep", "runs", "__init__"},
     "cli_plan": {
         "errors",
@@ -145,13 +181,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "child": set(),
     "doctor": {"sandbox"},
     "cli_sweep": {"errors", "sweep", "compare", "runs", "view", "view_sweep"},
-    "cli_eval": {"errors", "evaluation", "report", "stats", "view", "view_eval", "cli_sweep"},
+    "cli_eval": {"errors", "evaluation", "report", "stats", "view", "view_eval", "view_live", "cli_sweep"},
     "cli": {
         "cli_plan",
         "cli_store",
+        "cli_look",
+        "cli_talk",
         "cli_sweep",
         "cli_eval",
+        "cli_export",
         "view_eval",
+        "view_live",
         "errors",
         "recipe",
         "runs",
@@ -161,7 +201,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "lamb",
         "__init__",
     },
-    "__init__": {"plan", "recipe", "report", "walk", "runs", "step", "store"},
+    "__init__": {"plan", "recipe", "report", "walk", "runs", "events", "store"},
     "__main__": {"cli"},
 }
 
@@ -186,7 +226,7 @@ HEAVY = {
 }
 MAY_BE_HEAVY = {"backends", "lamb"}
 #: Any room may use these, but inside a function: they take a second to import.
-LATE = {"scipy", "sklearn", "datasets", "requests", "langdetect", "pyarrow"}
+LATE = {"scipy", "sklearn", "datasets", "requests", "langdetect", "pyarrow", "starlette", "uvicorn"}
 #: Looks for a device, inside a function.
 HEAVY_EXCEPTIONS = {("doctor", "torch")}
 

@@ -42,6 +42,7 @@ def test_what_is_generated_is_up_to_date(generate: ModuleType) -> None:
     made = generate.outputs()
     assert {path.name for path in made} == {
         "recipe.md",
+        "cli.md",
         "paper.md",
         "recipe.schema.json",
         "sweep.schema.json",

@@ -124,7 +124,8 @@ def test_a_step_in_its_own_process_is_the_same_step(tmp_path: Path) -> None:
     alone = toy(tmp_path, "iterations=1", "evaluate.tasks=[]")
     assert contents(made) == contents(run(alone, tmp_path / "other"))
     assert ear.steps("done") == [step.name for step in made.steps]
-    assert [e.done for e in ear.events if e.kind == "progress" and e.step == "responses.0"] == list(range(13))
+    seen = [e.done for e in ear.events if e.kind == "progress" and e.step == "responses.0"]
+    assert (seen, seen[0], seen[-1]) == (sorted(set(seen)), 0, 12)  # now and then, and always the last
     assert sorted(path.name.split("-")[0] for path in (tmp_path / "store" / "logs").iterdir()) == sorted(
         step.name for step in make_plan(loaded).steps if loads(step)
     )

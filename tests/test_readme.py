@@ -6,11 +6,14 @@ import json
 import os
 import re
 import shlex
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from benchmark_rows import write_all
 from chat_server import ChatServer
@@ -37,16 +40,51 @@ def commands() -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines]
 
 
+ENV = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+
+
 def isheep(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-m", "isheep", *words],
         cwd=folder,
         capture_output=True,
         text=True,
-        env=env,
+        env=ENV,
+        input="Name a fruit.\n",  # what is said to `chat`
         check=False,
     )
+
+
+def opens(words: list[str], folder: Path) -> None:
+    """A command that serves until Ctrl-C answers at the address it prints, and ends well."""
+    more = ["--no-open"] if words[0] == "browse" else ["--port", str(free_port())]
+    said = ""
+    with subprocess.Popen(
+        [sys.executable, "-m", "isheep", *words, *more],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=ENV,
+    ) as server:
+        try:
+            assert server.stdout is not None
+            for line in server.stdout:
+                said += line
+                found = re.search(r"http://127\.0\.0\.1:\d+\S*", line)
+                if found:
+                    break
+            assert found, said
+            if words[0] == "browse":
+                assert requests.get(found[0], timeout=30).status_code == 200
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=60)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def test_every_command_is_make_or_isheep() -> None:
@@ -78,6 +116,9 @@ def test_isheep_commands_run_in_order(tmp_path: Path) -> None:
             if words[0] == "run":
                 # Hub models cannot be fetched here: such a run is planned, which checks all its settings.
                 words = ["plan", *words[1:]] if "one_gpu" in words else [*words, *QUICK]
+            if words[0] in ("browse", "serve"):
+                opens(words, tmp_path)
+                continue
             done = isheep(words, tmp_path)
             assert done.returncode == 0, f"{words}: {done.stderr}"
             assert done.stdout.strip()

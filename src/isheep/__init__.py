@@ -13,11 +13,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from isheep.events import Event
     from isheep.plan import Plan, make_plan
     from isheep.recipe import Loaded, Recipe, load_recipe
     from isheep.report import summarize, write_report
     from isheep.runs import Run, open_run
-    from isheep.step import Event
     from isheep.store import Store
     from isheep.walk import run
 
@@ -34,7 +34,7 @@ _HOME = {
     "run": "isheep.walk",
     "Run": "isheep.runs",
     "open_run": "isheep.runs",
-    "Event": "isheep.step",
+    "Event": "isheep.events",
     "Store": "isheep.store",
 }
 

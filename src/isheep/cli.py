@@ -6,6 +6,7 @@ annotation several times over, a tenth of the time of `isheep --help`.
 
 import io
 import json
+import os
 import shlex
 import sys
 import traceback
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isheep import cli_eval, cli_plan, cli_store, cli_sweep
-from isheep.cli_sweep import DEFAULT_STORE, JsonOption, StoreOption
+from isheep import cli_eval, cli_export, cli_look, cli_plan, cli_store, cli_sweep, cli_talk
+from isheep.cli_sweep import DEFAULT_STORE, JsonOption, QuietOption, StoreOption
 from isheep.errors import EXIT_INTERRUPTED, IsheepError
 
 if TYPE_CHECKING:
@@ -72,26 +73,36 @@ def run(
     store: StoreOption = DEFAULT_STORE,
     seed: SeedOption = None,
     name: NameOption = None,
-    json_: JsonOption = False,
+    quiet: QuietOption = False,
+    json_: Annotated[
+        bool,
+        typer.Option("--json", help="Print events for machines: one JSON object a line, the result last."),
+    ] = False,
 ) -> None:
     """Run a recipe: do every step the store does not have yet, then write the report.
 
     Run the same command again after an interruption: it goes on from where it stopped and ends with the same result.
+
+    On a terminal it shows what is at work; in a file or a pipe it writes plain lines. `isheep run my.yaml --quiet`
+    prints the result alone; `isheep run my.yaml --json | jq -c 'select(.event == "done")'` is for programs
+    (docs/progress.md).
     """
     from isheep import make_plan
     from isheep import run as run_recipe
-    from isheep.view import Live, score_table
+    from isheep.view import score_table
     from isheep.view_eval import eval_table
+    from isheep.view_live import JsonLines, display
 
     loaded = _load(recipe, overrides, seed)
-    console = _console(stderr=json_)
-    with Live(console, len(make_plan(loaded).steps)) as live:
+    console = _console()
+    shown = display(console, len(make_plan(loaded).steps), "json" if json_ else "quiet" if quiet else "shown")
+    with shown as live:
         done = run_recipe(loaded, store, name, live.tell)
     summary = json.loads((done.folder / "summary.json").read_text(encoding="utf-8"))
-    if json_:
-        typer.echo(json.dumps(summary, indent=1))
+    if isinstance(shown, JsonLines):
+        shown.result(done.name, done.folder, summary)
         return
-    for table in (score_table(summary), eval_table(summary, exact=False)):
+    for table in () if quiet else (score_table(summary), eval_table(summary, exact=False)):
         if table.row_count and len(table.columns) > 1:
             console.print(table)
     console.print(f"run     {done.name}", soft_wrap=True)
@@ -150,11 +161,31 @@ def show(
 
 
 @app.command()
-def report(run: RunArg = "last", store: StoreOption = DEFAULT_STORE) -> None:
-    """Write report.html, report.md and summary.json of a run again, and print where the page is."""
+def report(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN [RUN...]", help="Runs by name or its beginning; `last` if none is given."
+        ),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write report.html, report.md and summary.json of a run again, and print where the page is.
+
+    Of several runs: each report, then one page with all side by side: scores by iteration, differences, funnels, costs,
+    and what their recipes differ in. The first is what the others are compared with.
+
+    isheep report last
+
+    isheep report lamb-seed0 lamb-seed1 other-recipe
+    """
     from isheep import open_run, write_report
 
-    typer.echo(write_report(open_run(run, store)))
+    opened = [open_run(name, store) for name in runs or ["last"]]
+    for one in opened:
+        typer.echo(write_report(one))
+    if len(opened) > 1:
+        typer.echo(cli_sweep.side_by_side(opened))
 
 
 @app.command()
@@ -216,7 +247,10 @@ def lamb_build(
 cli_plan.register(app)
 cli_sweep.register(app)
 cli_eval.register(app)
+cli_export.register(app)
 cli_store.register(app)
+cli_look.register(app)
+cli_talk.register(app)
 
 
 def _load(recipe: str, overrides: list[str] | None, seed: int | None) -> "Loaded":
@@ -238,6 +272,9 @@ def main() -> None:
             stream.reconfigure(
                 errors="backslashreplace"
             )  # model text may hold what a terminal has no letter for
+    # PyTorch's threads wait without spinning: where anything else computes, a spinning one holds up the thread it waits
+    # for, and a small model trains three times slower. Alone on a machine it costs a twelfth. Children inherit it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     debug = "--debug" in sys.argv  # wherever it stands, before the verb or after
     try:
         code = app([word for word in sys.argv[1:] if word != "--debug"], standalone_mode=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isheep.cli_sweep import DEFAULT_STORE, JsonOption, StoreOption
+from isheep.cli_sweep import DEFAULT_STORE, JsonOption, QuietOption, StoreOption
 from isheep.errors import RecipeError
 
 
@@ -72,6 +72,7 @@ def evaluate(
         typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change one setting; may be given many times."),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
+    quiet: QuietOption = False,
     json_: JsonOption = False,
 ) -> None:
     """Evaluate a model, or the base and every iteration of a run: scores with intervals, changes with p values.
@@ -80,8 +81,9 @@ def evaluate(
     """
     from isheep.evaluation import evaluate as evaluate_target
     from isheep.report import summarize
-    from isheep.view import Live, terminal
+    from isheep.view import terminal
     from isheep.view_eval import eval_json, eval_table
+    from isheep.view_live import display
 
     if data_dir is not None and not data_dir.is_dir():
         raise RecipeError(
@@ -96,7 +98,7 @@ def evaluate(
     }
     named = [f"{path}={json.dumps(value)}" for path, value in given.items() if value is not None]
     console = terminal(stderr=json_)
-    with Live(console, 0) as live:
+    with display(console, how="quiet" if quiet else "shown") as live:
         run = evaluate_target(
             target,
             [name.strip() for text in tasks for name in text.split(",") if name.strip()],
@@ -110,7 +112,8 @@ def evaluate(
     if json_:
         typer.echo(eval_json(summary))
         return
-    console.print(eval_table(summary))
+    if not quiet:
+        console.print(eval_table(summary))
     console.print(f"run     {run.name}", soft_wrap=True)
     console.print(f"report  {run.folder / 'report.html'}", soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from isheep.errors import StoreError, YieldError
 
 if TYPE_CHECKING:
+    from isheep.runs import Run
     from isheep.sweep import LoadedSweep
 
 DEFAULT_STORE = "isheep-store"  # = isheep.runs.DEFAULT_STORE, which is too heavy to import for --help
@@ -22,6 +24,7 @@ StoreOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the last result lines and errors alone.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -127,8 +130,25 @@ def compare(
         return
     runs = [open_run(name, store) for name in names]
     arms = arms_of(runs)
-    folder = runs[0].store.root / "sweeps" / "compare"
-    _compare(arms, reference or next(iter(arms)), "last" if chosen is None else chosen, folder, json_)
+    _compare(
+        arms, reference or next(iter(arms)), "last" if chosen is None else chosen, _beside(runs[0]), json_
+    )
+
+
+def side_by_side(runs: "Sequence[Run]") -> Path:
+    """Write the page that `isheep compare` writes of these runs, and nothing else; its path."""
+    from isheep.compare import compare as compare_arms
+    from isheep.compare import write_comparison
+    from isheep.sweep import arms_of
+
+    arms = arms_of(runs)
+    found = compare_arms(arms, next(iter(arms)))
+    return write_comparison(found, _beside(runs[0]), {name: of[0] for name, of in arms.items()})
+
+
+def _beside(run: "Run") -> Path:
+    """The folder of comparisons of runs that were named one by one."""
+    return run.store.root / "sweeps" / "compare"
 
 
 def _plan(loaded: "LoadedSweep", store: str, json_: bool) -> None:
@@ -149,7 +169,7 @@ def _compare(arms: Any, reference: str, iteration: Any, folder: Path, json_: boo
     from isheep.view_sweep import comparison_table
 
     found = compare_arms(arms, reference, iteration=iteration)
-    page = write_comparison(found, folder)
+    page = write_comparison(found, folder, {name: runs[0] for name, runs in arms.items() if runs})
     if json_:
         typer.echo(json.dumps(found.rows(), indent=1, allow_nan=False))
         return

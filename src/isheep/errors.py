@@ -60,5 +60,11 @@ class PairingError(IsheepError):
     exit_code = 7
 
 
+class ExportError(IsheepError):
+    """What was asked for cannot be written elsewhere, or not uploaded."""
+
+    exit_code = 8
+
+
 #: What a shell reports for a program ended by Ctrl-C (128 + SIGINT).
 EXIT_INTERRUPTED = 130

@@ -15,6 +15,7 @@ from typing import Any
 
 from isheep.benchmarks import BENCHMARKS, GROUPS, find_data
 from isheep.errors import RecipeError, StoreError
+from isheep.events import Listener
 from isheep.files import is_folder, locate, shipped
 from isheep.making import Made, Maker
 from isheep.plan_evaluation import Evaluations
@@ -22,7 +23,6 @@ from isheep.preflight import preflight
 from isheep.recipe import TEST_FILE, Loaded, load_recipe
 from isheep.report import write_report
 from isheep.runs import Later, Run, RunStep, add_later, open_run
-from isheep.step import Listener
 from isheep.steps import Step
 from isheep.store import Store
 from isheep.walk import Hands, runtime_of

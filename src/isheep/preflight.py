@@ -5,7 +5,7 @@ Knows: what each step will ask of its backend. Does not know: how a backend find
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from isheep.backends import obstacles
@@ -27,8 +27,9 @@ _ASKED = {
 }
 
 
-def preflight(steps: Iterable[Step], store: Store, runtime: Runtime) -> None:
-    """Raise BackendError with everything that stands in the way of the steps that are still to do."""
+def preflight(steps: Iterable[Step], store: Store, runtime: Runtime, trackers: Sequence[str] = ()) -> None:
+    """Raise BackendError with everything that stands in the way of the steps that are still to do, and of the recipe's
+    trackers."""
     asked: dict[tuple[str, str, ModelSpec], set[str]] = {}
     for step in steps:
         what = _ASKED.get(STAGE_BY_NAME[step.stage].needs)
@@ -39,6 +40,7 @@ def preflight(steps: Iterable[Step], store: Store, runtime: Runtime) -> None:
         sentence for (what, kind, model), needs in asked.items()
         for sentence in obstacles(what, kind, model, runtime, needs)
     ]  # fmt: skip
+    found += trackers
     if found:
         lines = list(dict.fromkeys(found))
         raise BackendError(

@@ -27,6 +27,7 @@ from isheep.recipe_sections import (
     ReportSettings,
     RuntimeSettings,
     ServerSection,
+    TrackersSettings,
 )
 from isheep.stages.assessment import AssessmentSettings
 from isheep.stages.benchmarks import BenchmarksSettings
@@ -119,6 +120,8 @@ class Recipe(Settings):
     """What the report shows."""
     runtime: RuntimeSettings = RuntimeSettings()
     """How to run; never part of a key."""
+    trackers: TrackersSettings = TrackersSettings()
+    """Where figures are logged meanwhile; never part of a key."""
 
     @property
     def tests_something(self) -> bool:

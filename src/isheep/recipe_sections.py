@@ -10,6 +10,9 @@ from isheep.backends import ENGINES, EXAMINERS, TRAINERS
 from isheep.stages.judged import JudgePrompts, ReferenceFile
 from isheep.stages.stage import Settings, known_names
 
+#: Trackers by name, and what each is called in its module of isheep.trackers. Its extra has its name.
+TRACKERS = {"tensorboard": "TensorBoard", "wandb": "WandB", "mlflow": "MLflow", "trackio": "Trackio"}
+
 
 class ModelSettings(Settings):
     base: str = "lamb"
@@ -153,3 +156,20 @@ class RuntimeSettings(Settings):
     docs/sandbox.md first. Never part of a key."""
     isolation: Literal["auto", "process", "none"] = "auto"
     """Run each step that loads a model in its own process, so its memory is truly free afterwards. `auto`: on a GPU."""
+
+
+class TrackersSettings(Settings):
+    """Where figures are logged while a run goes on. Nothing here enters a key; it may change on a resumed run."""
+
+    use: tuple[str, ...] = ()
+    """Trackers, any of `tensorboard`, `wandb`, `mlflow`, `trackio`; each needs its extra (`pip install
+    'isheep[wandb]'`). docs/trackers.md has the names of what is logged. Keys and addresses are in the environment."""
+    project: str = Field("isheep", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """The project, or experiment, the run is logged to."""
+    run: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9._ -]{0,127})?$")
+    """What the run is called there; empty: its own name."""
+
+    @field_validator("use")
+    @classmethod
+    def _known_trackers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return known_names(names, TRACKERS)

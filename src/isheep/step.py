@@ -9,11 +9,11 @@ import contextlib
 import gc
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from isheep.backends import open_examiner, open_judge, open_trainer
 from isheep.backends.base import ModelSpec, Runtime
@@ -21,6 +21,7 @@ from isheep.backends.energy import Meter
 from isheep.backends.outside import Judge
 from isheep.engines import Engines
 from isheep.errors import StoreError
+from isheep.events import Event, Listener, Teller
 from isheep.plan import Step, StepRef
 from isheep.records import Likelihood, ModelRef
 from isheep.stages import STAGE_BY_NAME
@@ -30,21 +31,7 @@ from isheep.store import Artifact, Claim, Store, provenance
 #: Records written at once where no model works for them: a kill loses at most so many, and they cost next to nothing.
 CHEAP = 1000
 
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What happens during a run, for whoever shows it."""
-
-    kind: Literal["start", "progress", "note", "wait", "done", "cached"]
-    step: str
-    done: int = 0
-    total: int = 0
-    unit: str = ""
-    text: str = ""
-    seconds: float = 0.0
-
-
-Listener = Callable[[Event], None]
+__all__ = ["CHEAP", "Event", "Listener", "adapter_folder", "do_step", "fetch", "usage"]
 
 
 def do_step(
@@ -59,19 +46,20 @@ def do_step(
             return do_step(step, store, runtime, tell, own)
     found = store.find(step.stage, step.key)
     if found is not None:
-        tell(Event("cached", step.name))
+        tell(_cached(step, found))
         return found
-    with store.claim(
-        step.stage, step.key, on_wait=lambda text: tell(Event("wait", step.name, text=text))
-    ) as claim:
+    teller = Teller(tell, step.name, step.iteration)
+    with store.claim(step.stage, step.key, on_wait=lambda text: teller.say("wait", text)) as claim:
         if isinstance(claim, Artifact):
-            tell(Event("cached", step.name))
+            tell(_cached(step, claim))
             return claim
-        tell(Event("start", step.name))
+        teller.say("start")
         started, clock = provenance.now(), time.monotonic()
         resumed = len(claim.journal) > 0
-        with _few_collections(), _Bench(step, store, runtime, claim, tell, engines) as bench:
-            _work(bench.context(), step, claim)
+        for cls in claim.journal.types():
+            teller.count(claim.journal.read(cls))
+        with _few_collections(), _Bench(step, store, runtime, claim, teller, engines) as bench:
+            _work(bench.context(), step, claim, teller)
             bench.hear_out()
             device, parameters, joules, spent = bench.device, bench.parameters, bench.joules(), bench.spent()
         seconds = round(time.monotonic() - clock, 3)
@@ -93,17 +81,25 @@ def do_step(
             "provenance": provenance.collect(),
         }
         artifact = claim.publish(manifest, STAGE_BY_NAME[step.stage].writes)
-        tell(Event("done", step.name, seconds=seconds))
+        teller.say("done", seconds=seconds)
         return artifact
 
 
-def _work(ctx: Context[Any], step: Step, claim: Claim) -> None:
+def _cached(step: Step, found: Artifact) -> Event:
+    usage = found.manifest["usage"]
+    return Event(
+        "cached", step.name, iteration=step.iteration, tokens=usage["tokens"] or usage["trained_tokens"]
+    )
+
+
+def _work(ctx: Context[Any], step: Step, claim: Claim, teller: Teller) -> None:
     stage = STAGE_BY_NAME[step.stage]
     records = stage.run(ctx)
     while batch := list(islice(records, 1 if stage.needs else CHEAP)):
         if isinstance(batch[0], ModelRef):
             claim.sync()  # the adapter must be on the disk before the record that promises it
         claim.journal.extend(batch)
+        teller.count(batch)
 
 
 @contextlib.contextmanager
@@ -146,9 +142,9 @@ class _Bench:
     """Holds what a running step has open: a model is loaded at first use, and closed at the end; an engine stays."""
 
     def __init__(
-        self, step: Step, store: Store, runtime: Runtime, claim: Claim, tell: Listener, engines: Engines
+        self, step: Step, store: Store, runtime: Runtime, claim: Claim, teller: Teller, engines: Engines
     ) -> None:
-        self.step, self.store, self.runtime, self.claim, self.tell = step, store, runtime, claim, tell
+        self.step, self.store, self.runtime, self.claim, self.teller = step, store, runtime, claim, teller
         self.engines = engines
         self.notes: list[str] = []
         self._meter: Meter | None = None
@@ -179,7 +175,7 @@ class _Bench:
             open_trainer=lambda: self._backend(open_trainer),
             open_examiner=lambda: self._backend(open_examiner),
             open_judge=lambda: self._backend(self._judge),
-            report=lambda done, total, unit: self.tell(Event("progress", step.name, done, total, unit)),
+            report=self.teller.report,
             note=self._note,
         )
 
@@ -238,7 +234,7 @@ class _Bench:
 
     def _note(self, text: str) -> None:
         self.notes.append(text)
-        self.tell(Event("note", self.step.name, text=text))
+        self.teller.say("note", text)
 
 
 def fetch(store: Store, ref: StepRef) -> Artifact:

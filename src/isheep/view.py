@@ -1,7 +1,7 @@
-"""What a person sees on a terminal: live progress, and the tables of `show`, `recipes` and `doctor`.
+"""What a person sees on a terminal: the tables of `run`, `show`, `recipes` and `doctor`, and the bar of `lamb build`.
 
-The only module that knows about colour. Model text is printed as data: no markup in it is read, control characters are
-made visible.
+It and its kin (view_live.py, view_eval.py, ...) are the only modules that know about colour. Model text is printed as
+data: no markup in it is read, control characters are made visible.
 """
 
 from __future__ import annotations
@@ -15,104 +15,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
-
-from isheep.step import Event
 
 #: Columns of a table that goes to a file or a pipe, where nothing has to be cut short.
 FILE_WIDTH = 160
 #: Seconds between two progress lines where there is no terminal.
 PLAIN_SECONDS = 10.0
-
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        if not task.speed:
-            return Text("")
-        unit = task.fields.get("unit", "")
-        return Text(
-            f"{task.speed:,.0f} {unit}/s"
-            if task.speed >= 1
-            else f"{1 / task.speed:,.1f} s/{unit.rstrip('s')}"
-        )
-
-
-class Live:
-    """Shows the events of a run: a bar for the step at work, a line for each finished one. `steps` 0: not known."""
-
-    def __init__(self, console: Console, steps: int) -> None:
-        self.console = console
-        self.steps = steps
-        self.finished = 0
-        self._last = 0.0
-        self._begun = 0.0
-        self._bar: Any = None
-        self._progress: Progress | None = None
-        if console.is_terminal:
-            self._progress = Progress(
-                TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn(),
-                TextColumn("{task.fields[unit]}"), _Rate(), TextColumn("left"), TimeRemainingColumn(),
-                console=console, transient=True,
-            )  # fmt: skip
-
-    def __enter__(self) -> Live:
-        if self._progress:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._progress:
-            self._progress.stop()
-
-    def tell(self, event: Event) -> None:
-        """The listener to hand to `run`."""
-        if event.kind == "start":
-            self._start(event)
-        elif event.kind == "progress":
-            self._advance(event)
-        elif event.kind in ("note", "wait"):
-            self.console.print(Text(f"  {event.step}: {visible(event.text)}", style="yellow"))
-        else:
-            self._finish(event)
-
-    def _start(self, event: Event) -> None:
-        self._begun = self._last = time.monotonic()
-        if self._progress:
-            self._bar = self._progress.add_task(event.step, total=None, unit="")
-
-    def _advance(self, event: Event) -> None:
-        if self._progress and self._bar is not None:
-            self._progress.update(self._bar, completed=event.done, total=event.total, unit=event.unit)
-        elif time.monotonic() - self._last > PLAIN_SECONDS:
-            self._last = time.monotonic()
-            spent = self._last - self._begun
-            left = spent * (event.total - event.done) / event.done if event.done else 0
-            rate = event.done / spent if spent else 0
-            self._line(
-                f"{event.step}: {event.done} of {event.total} {event.unit}, {rate:.1f}/s, {left:.0f} s left"
-            )
-
-    def _finish(self, event: Event) -> None:
-        self.finished += 1
-        if self._progress and self._bar is not None:
-            self._progress.remove_task(self._bar)
-            self._bar = None
-        how = "from the store" if event.kind == "cached" else f"{event.seconds:.1f} s"
-        place = f"{self.finished:>{len(str(self.steps))}}/{self.steps}" if self.steps else f"{self.finished}"
-        self._line(f"[{place}] {event.step:<18} {how}")
-
-    def _line(self, text: str) -> None:
-        self.console.print(Text(text))
 
 
 @contextlib.contextmanager

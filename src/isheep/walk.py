@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from isheep.backends import ENGINES
 from isheep.backends.base import Runtime
 from isheep.engines import Engines
+from isheep.errors import MissingExtraError
+from isheep.events import Event, Listener
 from isheep.plan import Plan, Step, make_plan
 from isheep.preflight import preflight
 from isheep.recipe import Loaded
-from isheep.recipe_sections import RuntimeSettings
+from isheep.recipe_sections import RuntimeSettings, TrackersSettings
 from isheep.report import write_report
-from isheep.runs import DEFAULT_STORE, Run, register, stops
+from isheep.report.headlines import SCORING, headline_values
+from isheep.runs import DEFAULT_STORE, Run, RunStep, plan_digest, register, stops
 from isheep.stages import STAGE_BY_NAME
-from isheep.step import Event, Listener, do_step
+from isheep.step import do_step
 from isheep.store import Artifact, Store
 from isheep.store.disk import in_words
+from isheep.trackers import Tracking, missing, open_tracker, unready
 from isheep.worker import Worker
 
 
@@ -39,21 +45,37 @@ def run(
     store.check()
     plan = make_plan(recipe, match)
     runtime = runtime_of(recipe.recipe.runtime, store)
-    preflight(plan.steps, store, runtime)
+    preflight(plan.steps, store, runtime, [*_refused(recipe.recipe.trackers)])
     made = register(plan, store, name)
+    with Tracking(made, recipe.recipe.trackers, plan_digest(plan), open_tracker, tell) as tracking:
+        _walk(plan, made, Hands(recipe.recipe.runtime, store, runtime, tell), tracking)
+        with in_words(f"cannot write the report of {made.name}"):
+            write_report(made)
+        tracking.report()
+    return made
+
+
+def _walk(plan: Plan, made: Run, hands: Hands, tracking: Tracking) -> None:
+    """Every step, as far as a review lets it come."""
     try:
-        with Hands(recipe.recipe.runtime, store, runtime, tell) as hands:
+        with hands:
             for step in plan.steps:
                 artifact = hands.do(step)
+                tracking.log(RunStep(step.name, step.stage, step.iteration, step.key), artifact)
                 if step.stage == "review" and stops(artifact):
                     break
     except Exception:  # not on Ctrl-C: who stops a run does not want to wait for its report
         with contextlib.suppress(Exception):
             write_report(made)  # also of a run that stopped: its funnel says why
         raise
-    with in_words(f"cannot write the report of {made.name}"):
-        write_report(made)
-    return made
+
+
+def _refused(settings: TrackersSettings) -> Iterator[str]:
+    """What is in the way of the trackers. Raises MissingExtraError where that is their packages."""
+    absent = [name for name in settings.use if list(missing((name,)))]
+    if absent:
+        raise MissingExtraError("\n  ".join(missing(absent)), f"pip install 'isheep[{','.join(absent)}]'")
+    yield from unready(settings.use)
 
 
 class Hands:
@@ -61,9 +83,11 @@ class Hands:
 
     def __init__(self, settings: RuntimeSettings, store: Store, runtime: Runtime, tell: Listener) -> None:
         self._apart = needs_own_process(settings)
-        self._store, self._runtime, self._tell = store, runtime, tell
+        self._store, self._runtime, self._listener = store, runtime, tell
         self._engines = Engines()
-        self._worker = Worker(store, runtime, tell)
+        self._worker = Worker(store, runtime, self._tell)
+        #: The step at hand, and the last one that was done by the worker.
+        self._step: Step | None = None
         self._last: Step | None = None
 
     def __enter__(self) -> Hands:
@@ -76,8 +100,19 @@ class Hands:
     def do(self, step: Step) -> Artifact:
         """One step, in a process of its own where it loads a model and the settings ask for that; kept where the store
         is."""
-        self._store.listen(lambda text: self._tell(Event("note", step.name, text=text)))
+        self._step = step
+        self._store.listen(
+            lambda text: self._tell(Event("note", step.name, text=text, iteration=step.iteration))
+        )
         return self._store.keep(self._do(step))
+
+    def _tell(self, event: Event) -> None:
+        """Pass an event on; that a test is over, with what it came to."""
+        step = self._step
+        if step is not None and step.stage in SCORING and event.kind in ("done", "cached"):
+            found = self._store.find(step.stage, step.key)
+            event = replace(event, scores=headline_values(found)) if found else event
+        self._listener(event)
 
     def _do(self, step: Step) -> Artifact:
         if not (self._apart and loads(step)):

@@ -21,8 +21,9 @@ from isheep.backends.base import Runtime
 from isheep.child import MALLOC, ended, python
 from isheep.engines import Engines
 from isheep.errors import BackendError, IsheepError
+from isheep.events import Event, Listener, Seldom
 from isheep.plan import Step
-from isheep.step import Event, Listener, do_step, fetch
+from isheep.step import do_step, fetch
 from isheep.store import Artifact, Store
 from isheep.store.disk import in_words
 
@@ -44,7 +45,7 @@ class Worker:
         """Like `do_step`. Raises what the child raised, or BackendError with its last words; it is gone then."""
         found = self._store.find(step.stage, step.key)
         if found is not None:
-            self._tell(Event("cached", step.name))
+            self._tell(Event("cached", step.name, iteration=step.iteration))
             return found
         log = self._store.runs_folder.parent / "logs" / f"{step.name}-{step.key[:12]}.log"
         with in_words(f"cannot write to {log.parent}"):
@@ -136,9 +137,11 @@ def main() -> int:
                 # Whatever libraries print goes to the step's log, never between the events.
                 os.dup2(errors.fileno(), 1)
                 os.dup2(errors.fileno(), 2)
-            store.listen(lambda text, name=step.name: send(asdict(Event("note", name, text=text))))
+            store.listen(
+                lambda text, of=step: send(asdict(Event("note", of.name, text=text, iteration=of.iteration)))
+            )
             try:
-                do_step(step, store, runtime, lambda event: send(asdict(event)), engines)
+                do_step(step, store, runtime, Seldom(lambda event: send(asdict(event))), engines)
             except IsheepError as error:
                 send({"error": pickle.dumps(error).hex()})
                 return error.exit_code

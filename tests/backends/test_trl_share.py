@@ -126,7 +126,9 @@ def test_weights_shared_out_by_fsdp2_learn_the_same(
         model = replace(model, adapter=str(tmp_path / "before" / "adapter"))
     alone = _alone(model, tmp_path / "one", examples, SPEC)
 
-    ended = fork(_job(model, tmp_path / "two", examples), tmp_path / "scratch", 2, FSDP2, _pretend_the_cpus_are_gpus)
+    ended = fork(
+        _job(model, tmp_path / "two", examples), tmp_path / "scratch", 2, FSDP2, _pretend_the_cpus_are_gpus
+    )
     _same(ended, tmp_path / "two", alone, tmp_path / "one")
 
 

@@ -44,12 +44,37 @@ def test_a_run_that_stops_itself_is_no_failure(isheep: Isheep) -> None:
     assert isheep(*words).out.count("from the store") == 14
 
 
-def test_run_json_is_the_summary_and_progress_goes_elsewhere(isheep: Isheep) -> None:
+def test_run_json_is_an_event_a_line_and_the_result_last(isheep: Isheep) -> None:
     said = isheep("run", "toy.yaml", "--json", "--name", "mine", "--seed", "7", "--set", "iterations=1")
-    summary = json.loads(said.out)
-    assert (summary["run"], summary["seed"], len(summary["iterations"])) == ("mine", 7, 2)
-    assert "[14/14] review.0" in said.err
-    assert json.loads(isheep("show", "mine", "--json").out) == summary
+    assert said.err == ""
+    told = [json.loads(line) for line in said.out.splitlines()]
+    assert all(list(event)[:2] == ["time", "event"] for event in told)
+    assert len({tuple(event) for event in told[:-1]}) == 1, "every event has the same fields"
+    assert [event["step"] for event in told if event.get("event") == "done"][-1] == "review.0"
+    (made,) = [e for e in told if e["event"] == "done" and e["step"] == "instructions.0"]
+    assert (made["done"], made["total"], made["unit"], made["kept"]) == (12, 12, "tasks", 12)
+    assert made["written"] > 12
+    assert made["tokens"] > 0
+    result = told[-1]
+    assert (result["event"], result["run"]) == ("result", "mine")
+    summary = json.loads(isheep("show", "mine", "--json").out)
+    assert [row["value"] for row in result["scores"]] == [
+        row["value"] for i in summary["iterations"] for row in i["scores"]
+    ]
+    assert Path(result["report"]).parent == Path(result["folder"])
+
+
+def test_run_json_says_what_went_wrong(isheep: Isheep) -> None:
+    said = isheep("run", "toy.yaml", "--json", "--set", "filter.threshold=9.99")
+    last = json.loads(said.out.splitlines()[-1])
+    assert (said.code, last["event"]) == (4, "error")
+    assert "kept 0 of 12" in last["text"]
+
+
+def test_run_quiet_prints_the_result_alone(isheep: Isheep) -> None:
+    said = isheep("run", "toy.yaml", "--quiet", "--set", "iterations=0", "--name", "x")
+    assert [line.split()[0] for line in said.out.splitlines()] == ["run", "report"]
+    assert said.err == ""
 
 
 def test_run_set_store_and_name(isheep: Isheep, tmp_path: Path) -> None:

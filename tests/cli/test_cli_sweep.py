@@ -168,6 +168,7 @@ def test_compare_a_sweep(isheep: Isheep, finished: Path) -> None:
     folder = finished / "sweeps" / "halves"
     assert {path.name for path in folder.iterdir()} == {
         "sweep.json",
+        "plots",
         "compare.html",
         "compare.csv",
         "compare.json",

@@ -75,6 +75,9 @@ def test_light_verbs_import_nothing_heavy(tmp_path: Path, words: str) -> None:
             "isheep.cli_eval",
             "isheep.cli_plan",
             "isheep.cli_store",
+            "isheep.cli_export",
+            "isheep.cli_look",
+            "isheep.cli_talk",
             "isheep.cli_sweep",
             "isheep.errors",
         }

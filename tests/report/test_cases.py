@@ -130,7 +130,7 @@ def test_texts_are_cut_escaped_and_hide_nothing(tmp_path: Path) -> None:
     rows = [row("a", 9, 9, HOSTILE), row("b", 1, 1, "x" * 500)]
     view = case_view(0, "M0", cases(run_of(tmp_path, rows), 0), 60, opened=True)
     tags = {element.tag for element in ElementTree.fromstring(el("body", view)).iter()}
-    assert tags == {"body", "details", "summary", "p", "div", "h4", "article", "span"}
+    assert tags == {"body", "details", "summary", "p", "div", "h3", "article", "span"}
     assert "(500 characters)" in view
     whole = case_view(0, "M0", cases(run_of(tmp_path / "b", rows), 0), 10_000, opened=True)
     assert "⟦U+202E⟧" in whole

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import typer
 from pydantic import BaseModel, TypeAdapter
-from reading import HOSTILE, read
+from reading import HOSTILE, read, without_scripts
 
 import isheep.report
 from isheep import load_recipe, make_plan, run
@@ -25,6 +25,7 @@ from isheep.files import shipped
 from isheep.recipe import Recipe
 from isheep.records import Item, Judgment, Reply
 from isheep.report import rigor_power, rigor_row
+from isheep.report.drawing import scripts
 from isheep.report.figures import Figure
 from isheep.report.markup import Html, el, join
 from isheep.report.origin import recipe_yaml
@@ -34,7 +35,7 @@ from isheep.report.rigor_plot import compute_figure
 from isheep.report.rigor_view import STATES, rigor_section, rigor_table
 from isheep.report.siblings import Sibling
 from isheep.report.summary import summarize
-from isheep.report.views import table_view
+from isheep.report.views import Plots, table_view
 from isheep.runs import Run, register
 from isheep.stats import mcnemar, minimum_detectable_effect, power_report
 from isheep.store import Store
@@ -584,11 +585,18 @@ def test_the_cost_of_each_model_grows(fake_run: Run, told: Summary) -> None:
 
 
 def page_of(summary: Summary) -> str:
-    parts = []
+    parts, plots = [], Plots()
     for part in rigor_section(summary):
-        parts.append(el("figure", part.plot) if isinstance(part, Figure) else part)
+        parts.append(plots.grid([part]) if isinstance(part, Figure) else part)
     head = page_head("t", (FOLDER / "rigor.css").read_text())
-    return join([Html('<!DOCTYPE html>\n<html lang="en">'), head, el("body", parts), Html("</html>\n")])
+    return join(
+        [
+            Html('<!DOCTYPE html>\n<html lang="en">'),
+            head,
+            el("body", parts, scripts(plots.charts)),
+            Html("</html>\n"),
+        ]
+    )
 
 
 def test_the_section_says_every_state_in_a_word(fake_run: Run, told: Summary) -> None:
@@ -604,7 +612,7 @@ def test_the_section_says_every_state_in_a_word(fake_run: Run, told: Summary) ->
     assert words == [STATES[row["state"]][::-1] for row in summary["rigor"]]
     noes = {f"#rigor-{row['id']}" for row in summary["rigor"] if row["state"] == "no"}
     assert noes
-    assert found.links == noes
+    assert {link for link in found.links if link.startswith("#")} == noes
     assert f"{len(noes)} by no" in found.text
 
 
@@ -621,21 +629,21 @@ def test_names_cannot_break_the_page(fake_run: Run, told: Summary) -> None:
     summary = {**json.loads(json.dumps(told).replace('"quiz"', json.dumps(HOSTILE)))}
     page = page_of({**summary, "rigor": rigor(hostile, summary)})
     read(page)
-    assert "<script" not in page
+    assert "<script" not in without_scripts(page)
 
 
 def test_the_plot_shows_models_against_what_they_took(fake_run: Run, told: Summary) -> None:
     rows = rigor(fake_run, told)
     figure = compute_figure({**told, "rigor": rows})
     assert figure is not None
-    assert figure.plot.count("<circle") == 3
-    assert "model FLOPs spent" in figure.plot
+    assert len(figure.plot.rows) == 3
+    assert "model FLOPs spent" in str(figure.plot.spec)
     for row in rows:
         for model in row.get("models", ()):
             model["flops"] = None
     in_tokens = compute_figure({**told, "rigor": rows})
     assert in_tokens is not None
-    assert "tokens spent" in in_tokens.plot
+    assert "tokens spent" in str(in_tokens.plot.spec)
     alone = {**told, "iterations": told["iterations"][:1]}
     alone["rigor"] = [{**row, "models": row["models"][:1]} if "models" in row else row for row in rows]
     assert compute_figure(alone) is None

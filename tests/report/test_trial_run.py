@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
-from reading import ATTRIBUTES, ELEMENTS
 
 from isheep.errors import IsheepError
 from isheep.lamb import world
@@ -287,16 +286,9 @@ def test_every_figure_says_in_words_what_it_shows(tmp_path: Path, judge: Judge) 
     assert tables
     names = []
     for figure in figures:
-        image = ElementTree.fromstring(figure.plot)
-        for node in image.iter():
-            assert node.tag.rpartition("}")[2] in ELEMENTS
-            assert {name.lower() for name in node.attrib} <= ATTRIBUTES
-        described = image.find("{*}desc")
-        assert described is not None
-        assert re.search(r"\d", described.text or "")
-        names.append(described.get("id"))
-        for number in re.findall(r'"[^"]*(?:nan|inf)[^"]*"', figure.plot):
-            pytest.fail(number)
+        assert re.search(r"\d", figure.plot.desc)
+        names.append(figure.plot.name)
+        json.dumps(dict(figure.plot.spec), allow_nan=False)
     assert len(names) == len(set(names))
     cells = " ".join(cell for table in tables for row in table.rows for cell in row)
     assert "nan" not in cells

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -16,6 +15,7 @@ from reading import HOSTILE, read
 from isheep import write_report
 from isheep.records import Decision, Measure, Outcome, Pair, Verdict
 from isheep.report import sample_records, summarize
+from isheep.report.chart import PLAIN
 from isheep.report.figures import funnel_rows, loss_figures
 from isheep.report.gauges import Reading, dots, gauge
 from isheep.report.health_view import guard_table, judge_table
@@ -30,7 +30,6 @@ from isheep.store import Store
 from isheep.view import score_table, terminal
 from made_runs import Maker
 
-SVG = "{http://www.w3.org/2000/svg}"
 Start = Callable[..., Run]
 
 
@@ -311,27 +310,16 @@ def test_what_is_broken_has_another_shape_a_cross_and_another_colour() -> None:
         Reading(3.0, 2.0, False, "bad"),
         Reading(None, None, None, ""),
     ]
-    made = ElementTree.fromstring(gauge("g", "t", "d", ["a", "b", "c"], readings, str))
-    points = [e for e in made.iter() if "point" in e.attrib.get("class", "")]
-    assert [(p.tag.removeprefix(SVG), p.attrib["class"]) for p in points] == [
-        ("circle", "point s1"),
-        ("path", "point broken"),
-    ]
-    assert "✗" in [e.text for e in made.iter(f"{SVG}text")]
-    assert len([e for e in made.iter() if e.attrib.get("class") == "limit"]) == 2
+    made = gauge("g", "t", "d", ["a", "b", "c"], readings, PLAIN)
+    values = made.spec["data"]["values"]
+    assert [(v["look"], v["label"]) for v in values] == [("circle", ""), ("diamond", "✗"), ("circle", "")]
+    assert values[0]["paint"] != values[1]["paint"]
+    assert [row["limit"] for row in made.rows] == [2.0, 2.0, None]
 
 
-def test_dots_lie_where_their_values_are_and_none_is_no_dot() -> None:
-    made = ElementTree.fromstring(
-        dots(
-            "p", "t", "d", ["x", "y"], [("one", [1.0, None]), ("two", [10.0, 5.5])], str, (1.0, 10.0), "score"
-        )
-    )
-    hovers = [e[0].text for e in made.iter() if e.attrib.get("class", "").startswith("point") and len(e)]
-    assert {h for h in hovers if h and ":" in h} == {"x, one: 1.0", "x, two: 10.0", "y, two: 5.5"}
-    left, right = (
-        float(re.findall(r"[\d.]+", e.attrib.get("cx", "") or e.attrib["d"])[0])
-        for e in made.iter()
-        if len(e) and e[0].text in ("x, one: 1.0", "x, two: 10.0")
-    )
-    assert left < right
+def test_a_dot_for_each_value_and_none_is_no_dot() -> None:
+    series = [("one", [1.0, None]), ("two", [10.0, 5.5])]
+    made = dots("p", "t", "d", ["x", "y"], series, str, (1.0, 10.0), "score")
+    assert {(row["row"], row["series"], row["value"]) for row in made.rows} == {
+        ("x", "one", 1.0), ("x", "two", 10.0), ("y", "two", 5.5),
+    }  # fmt: skip

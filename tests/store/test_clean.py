@@ -42,8 +42,8 @@ def test_what_runs_name_stays_and_the_rest_goes(tmp_path: Path) -> None:
             assert isinstance(claim, Claim)
             claim.publish({}, [])
     add_later(kept, [Later(later, kept.steps[0].key)])
-    for path in sorted(gone.folder.iterdir()):
-        path.unlink()
+    for path in sorted(gone.folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
     gone.folder.rmdir()
     before, whole = picture(store), contents(kept)
 

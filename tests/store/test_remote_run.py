@@ -61,7 +61,8 @@ def do(url: str, loaded: Loaded) -> tuple[Run, Counter[str]]:
 
 
 def report_of(made: Run) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(made.folder.iterdir())}
+    files = (path for path in made.folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(made.folder)): path.read_bytes() for path in sorted(files)}
 
 
 def isheep(*words: str) -> str:
@@ -75,7 +76,7 @@ def test_a_wiped_machine_finds_everything(url: str, elsewhere: Callable[[str], N
     steps = kinds["start"]
     assert steps == kinds["done"] == len(made.steps)
     first = report_of(made)
-    there = {name.rpartition("/")[2]: fsspec.open(f"memory://{name}").open().read()
+    there = {name.partition(f"/runs/{made.name}/")[2]: fsspec.open(f"memory://{name}").open().read()
              for name in fsspec.filesystem("memory").find(f"{url}/runs/{made.name}")}  # fmt: skip
     assert there == first
     shutil.rmtree(tmp_path / "first")

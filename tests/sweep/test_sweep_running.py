@@ -166,7 +166,7 @@ def test_interrupted_anywhere_it_goes_on(tmp_path: Path) -> None:
     finished = 0
     for times in range(100):
         try:
-            record = run_sweep(toy_sweep(tmp_path), tmp_path / "store", tell=Log(stop_after=25 * times))
+            record = run_sweep(toy_sweep(tmp_path), tmp_path / "store", tell=Log(stop_after=15 * times))
             break
         except KeyboardInterrupt:
             path = tmp_path / "store" / "sweeps" / "halves" / "sweep.json"

@@ -8,27 +8,37 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from isheep.backends.base import Engine, ModelSpec, Runtime, Trainer
 from isheep.backends.names import unknown
 from isheep.backends.outside import Examiner, Judge, JudgeSpec
+from isheep.backends.streaming import Streamer
 from isheep.errors import MissingExtraError
+from isheep.text.prompts import Layout
+
+if TYPE_CHECKING:
+    from isheep.backends.merging import Merged
 
 __all__ = [
     "ENGINES",
     "EXAMINERS",
     "JUDGES",
+    "STREAMERS",
     "TRAINERS",
     "Entry",
     "obstacles",
     "open_engine",
     "open_examiner",
     "open_judge",
+    "open_streamer",
     "open_trainer",
+    "save_merged",
+    "save_tokenizer",
 ]
 
 
@@ -76,9 +86,19 @@ JUDGES: Mapping[str, Entry] = {
 }
 
 
+#: Who answers piece by piece, for people to talk to.
+STREAMERS: Mapping[str, Entry] = {
+    "hf": Entry("isheep.backends.hf_streaming", "HFStreamer"),
+    "fake": Entry("isheep.backends.fake_streaming", "FakeStreamer"),
+}
+
+
 #: Engines of one kind side by side, and a trainer in processes of its own: they stand before the kinds above.
 _WORKERS = Entry("isheep.backends.ray", "RayEngine", "ray", check="obstacles")
 _LAUNCHED = Entry("isheep.backends.trl_launch", "LaunchedTrainer", check="obstacles")
+
+#: Writes tuned models for use elsewhere.
+_MERGING = Entry("isheep.backends.merging", "save_merged")
 
 #: Those that load a base in fewer bits by bitsandbytes.
 _QUANTISING = ("hf", "trl", "lm_eval")
@@ -133,9 +153,35 @@ def open_judge(kind: str, spec: JudgeSpec, runtime: Runtime | None = None, engin
     return cast(Judge, _open("judge", JUDGES, kind, spec, runtime, **more))
 
 
+def open_streamer(
+    kind: str, model: ModelSpec, adapters: Sequence[str], layout: str, system: str, runtime: Runtime
+) -> Streamer:
+    """The base model of `model`, loaded once, with these adapters' folders beside it, asked in the layout of this name.
+    `system` is what the model is told before the first request; empty: what the layout says by itself."""
+    more = {"adapters": tuple(adapters), "layout": layout, "system": system}
+    return cast(Streamer, _open("streamer", STREAMERS, kind, model, runtime, **more))
+
+
 def open_examiner(kind: str, model: ModelSpec, runtime: Runtime | None = None) -> Examiner:
     """Who asks a model the fixed benchmarks; the model is loaded by the examination, in a process of its own."""
     return cast(Examiner, _open("examiner", EXAMINERS, kind, model, runtime))
+
+
+def save_tokenizer(model: ModelSpec, layout: str, folder: Path) -> Layout:
+    """Write the base's tokenizer with a chat template that lays out as the model was trained: see merging.py."""
+    return cast(Layout, _module("writer", "peft", _MERGING).save_tokenizer(model, layout, folder))
+
+
+def save_merged(
+    model: ModelSpec,
+    prompts: Sequence[tuple[str, str]],
+    dtype: str,
+    folder: Path,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Merged:
+    """Write base and adapter in one, compared with the two on `prompts`: see merging.py."""
+    made = _module("writer", "peft", _MERGING).save_merged(model, prompts, dtype, folder, tell)
+    return cast("Merged", made)
 
 
 def _open(
@@ -144,7 +190,7 @@ def _open(
     kind: str,
     model: ModelSpec | JudgeSpec,
     runtime: Runtime | None,
-    **more: str,
+    **more: object,
 ) -> object:
     if kind not in entries:
         raise unknown(what, kind, entries)

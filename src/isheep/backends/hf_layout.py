@@ -27,15 +27,16 @@ _RESERVED_NAMES = ("reserved", "unused", "extra_id", "placeholder")
 _HINT = "set model.layout: question"
 
 
-def resolve(name: str, tokenizer: Any, model: Any) -> Layout:
-    """The layout of this name for this model. `model` is a loaded model (its embeddings are looked at)."""
+def resolve(name: str, tokenizer: Any, model: Any, system: str = "") -> Layout:
+    """The layout of this name for this model. `model` is a loaded model (its embeddings are looked at). `system`: what
+    a tokenizer's chat template is given as the system's message; a layout that is no such template ignores it."""
     if name == "auto":
         if not tokenizer.chat_template:
             return named_layout("question")
-        layout = chat_layout(tokenizer)
+        layout = chat_layout(tokenizer, system)
         return named_layout("question") if untrained_tokens(tokenizer, model, layout) else layout
     if name == "chat":
-        return chat_layout(tokenizer)
+        return chat_layout(tokenizer, system)
     layout = named_layout(name)
     missing = [t for t in (layout.end, *layout.stops) if layout.is_chat and special_id(tokenizer, t) is None]
     if missing:
@@ -43,11 +44,12 @@ def resolve(name: str, tokenizer: Any, model: Any) -> Layout:
     return layout
 
 
-def chat_layout(tokenizer: Any) -> Layout:
+def chat_layout(tokenizer: Any, system: str = "") -> Layout:
     """The tokenizer's own chat template as a Layout."""
     if not tokenizer.chat_template:
         raise BackendError("layout 'chat' was asked for, but the tokenizer has no chat template", _HINT)
-    ask = [{"role": "user", "content": _ASKED}]
+    ask = [{"role": "system", "content": system}] if system else []
+    ask.append({"role": "user", "content": _ASKED})
     try:
         asked = _render(tokenizer, ask, True)
         whole = _render(tokenizer, [*ask, {"role": "assistant", "content": _ANSWERED}], False)

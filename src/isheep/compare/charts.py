@@ -5,18 +5,33 @@ Knows: names, points, intervals and the value of each seed. Colours come from th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from isheep.report.charts import NARROW, Point
-from isheep.report.markup import Html, el, join
-from isheep.report.numbers import percent
-from isheep.report.svg import LETTER, Frame, image, label, line, marker, nice_ticks, shorten
+from isheep.report.chart import (
+    FULL,
+    NARROW,
+    PERCENT,
+    POINTS,
+    Chart,
+    axis,
+    chart,
+    colour,
+    hover,
+    layer,
+    named,
+    number,
+)
+from isheep.report.charts import Point
+from isheep.report.numbers import percent, points
 
-#: Width of a forest plot, and height of one of its rows.
-WIDE, ROW = 720.0, 30.0
+#: Height of a row of a forest plot.
+ROW = 34
 #: A forest plot shows at least this to either side of 0, so that noise looks like noise.
 LEAST = 0.05
+#: What the look of a branch is drawn in.
+INKS = {"better": "var(--good)", "worse": "var(--bad)", "even": "var(--calm)"}
 
 
 @dataclass(frozen=True)
@@ -40,57 +55,60 @@ class Step:
     ghost: float | None
 
 
-def forest(name: str, title: str, desc: str, rows: Sequence[Branch], show: Callable[[float], str]) -> Html:
+def forest(name: str, title: str, desc: str, rows: Sequence[Branch]) -> Chart:
     """Rows of dots with intervals along one axis, with a line at no difference; small dots are single seeds."""
-    left = min(230.0, 24 + LETTER * max(len(row.name) for row in rows))
-    right, top = 24 + LETTER * max(len(row.note) for row in rows), 12.0
-    spread = [v for row in rows for v in (row.point.low, row.point.high, *row.seeds)]
-    ticks = nice_ticks(min(-LEAST, *spread), max(LEAST, *spread), 6)
-    base, span = top + ROW * len(rows), ticks[-1] - ticks[0]
-
-    def at(value: float) -> float:
-        return left + (WIDE - left - right) * (value - ticks[0]) / span
-
-    parts = [line(at(t), top, at(t), base, "grid") for t in ticks]
-    parts += [label(at(t), base + 17, show(t)) for t in ticks]
-    parts += [line(left, base, WIDE - right, base, "axis"), line(at(0), top, at(0), base, "zero")]
+    data: list[dict[str, Any]] = []
     for i, row in enumerate(rows):
-        y = top + ROW * (i + 0.5)
-        low, high = at(row.point.low), at(row.point.high)
-        parts.append(label(left - 12, y + 4, shorten(row.name, left - 12), "row-total", "end"))
-        parts += [_dot(at(value), y + 8, row.look, f"{row.name}: {show(value)}") for value in row.seeds]
-        parts.append(line(low, y, high, y, f"whisker {row.look}"))
-        parts += [line(x, y - 4, x, y + 4, f"whisker {row.look}") for x in (low, high)]
-        parts.append(marker(0, at(row.point.value), y, f"point {row.look}", row.point.hover))
-        parts.append(label(WIDE - right + 12, y + 4, row.note, "row", "start"))
-    parts.append(label((left + WIDE - right) / 2, base + 36, "difference in points", "name"))
-    return image(name, title, desc, WIDE, base + 44, *parts)
+        same = {"row": f"{i}", "name": row.name, "paint": INKS[row.look]}
+        p = row.point
+        data.append(
+            {**same, "value": p.value, "low": p.low, "high": p.high, "note": row.note, "hover": p.hover}
+        )
+        data += [{**same, "seed": value, "hover": f"{row.name}: {points(value)}"} for value in row.seeds]
+    spread = [v for row in rows for v in (row.point.low, row.point.high, *row.seeds)]
+    ends = [min(-LEAST, *spread), max(LEAST, *spread)]
+    # Rows are numbered, as two may have one name; the axis says the name instead, and beside it the note.
+    y = named("row", scale={"domain": [f"{i}" for i in range(len(rows))]}, axis=None)
+    x = number(
+        "value", scale={"domain": ends, "nice": True}, axis=axis(POINTS, "difference in points", grid=True)
+    )
+    ink = {"color": {"field": "paint", "scale": None}}
+    text = {"y": y, "color": {"value": "var(--text)"}}
+    layers = [
+        layer("rule", {"x": {"datum": 0, "type": "quantitative"}}, color="var(--text)", strokeDash=[5, 4]),
+        layer("rule", {"y": y, "x": number("low"), "x2": {"field": "high"}, **ink}, strokeWidth=2.5),
+        layer(
+            "point", {"y": y, "x": number("seed"), **ink, "tooltip": hover()}, filled=True, size=18, yOffset=9
+        ),
+        layer("point", {"y": y, "x": x, **ink, "tooltip": hover()}, filled=True, size=80, opacity=1),
+        layer(
+            "text", {**text, "x": {"value": 0}, "text": {"field": "name"}}, align="right", dx=-10, limit=190
+        ),
+        layer("text", {**text, "x": {"value": "width"}, "text": {"field": "note"}}, align="left", dx=10),
+    ]
+    for words in layers[-2:]:
+        words["transform"] = [{"filter": {"field": "value", "valid": True}}]
+    return chart(name, title, desc, data, layers, width=FULL, height=ROW * max(1, len(rows)))
 
 
-def climb(name: str, title: str, desc: str, steps: Sequence[Step], limits: tuple[float, float]) -> Html:
-    """An arm's score by model, with intervals; small dots are single seeds, the grey line is the reference."""
-    frame = Frame(*limits, lambda v: percent(v, 0), "right answers", NARROW, 240)
-    frame.top = 14
-    xs = [frame.band(i, len(steps)) for i in range(len(steps))]
-    parts = [frame.axes(), frame.columns([step.name for step in steps])]
-    ghosts = [(x, frame.y(step.ghost)) for x, step in zip(xs, steps, strict=True) if step.ghost is not None]
-    if len(ghosts) > 1:
-        parts.append(_path(ghosts, "ghost"))
-    mine = [(x, frame.y(step.point.value)) for x, step in zip(xs, steps, strict=True)]
-    if len(mine) > 1:
-        parts.append(_path(mine, "joined s1"))
-    for (x, y), step in zip(mine, steps, strict=True):
-        low, high = frame.y(step.point.low), frame.y(step.point.high)
-        seeds = [_dot(x + 12, frame.y(v), "s1", f"{step.name}: {percent(v)}") for v in step.seeds]
-        ends = [line(x - 4, end, x + 4, end, "whisker s1") for end in (low, high)]
-        parts += [*seeds, line(x, high, x, low, "whisker s1"), *ends]
-        parts.append(marker(0, x, y, "point s1", step.point.hover))
-    return image(name, title, desc, frame.width, frame.height, join(parts))
-
-
-def _dot(x: float, y: float, cls: str, hover: str) -> Html:
-    return el("circle", el("title", hover), cx=x, cy=y, r=2.4, cls=f"dot {cls}")
-
-
-def _path(points: Sequence[tuple[float, float]], cls: str) -> Html:
-    return el("path", d="M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in points), cls=cls)
+def climb(name: str, title: str, desc: str, steps: Sequence[Step], limits: tuple[float, float]) -> Chart:
+    """An arm's score by model, with intervals; small dots are single seeds, the dotted line is the reference."""
+    rows: list[dict[str, Any]] = []
+    for step in steps:
+        p = step.point
+        rows.append({"model": step.name, "value": p.value, "low": p.low, "high": p.high, "reference": step.ghost,
+                     "hover": p.hover})  # fmt: skip
+        rows += [{"model": step.name, "seed": v, "hover": f"{step.name}: {percent(v)}"} for v in step.seeds]
+    x = named("model", scale={"domain": [step.name for step in steps], "type": "band"})
+    y = number("value", scale={"domain": list(limits), "zero": False}, axis=axis(PERCENT, "right answers"))
+    layers = [
+        layer("line", {"x": x, "y": number("reference")}, color="var(--muted)", strokeDash=[3, 4], strokeWidth=2),
+        layer("line", {"x": x, "y": y}, color=colour(0), strokeWidth=2),
+        layer("rule", {"x": x, "y": number("low"), "y2": {"field": "high"}}, color=colour(0), strokeWidth=2),
+        layer("point", {"x": x, "y": number("seed"), "tooltip": hover()}, filled=True, size=18, xOffset=11,
+              color=colour(0), opacity=0.6),
+        layer("point", {"x": x, "y": y, "tooltip": hover()}, filled=True, size=80, color=colour(0), opacity=1),
+    ]  # fmt: skip
+    for line, known in ((layers[0], "reference"), (layers[1], "value")):
+        line["transform"] = [{"filter": {"field": known, "valid": True}}]
+    return chart(name, title, desc, rows, layers, width=NARROW, height=200)

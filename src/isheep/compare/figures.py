@@ -10,7 +10,7 @@ from isheep.compare.results import Comparison, Level, Result
 from isheep.compare.words import difference, model, p_value, sign, standing
 from isheep.report.charts import Point
 from isheep.report.figures import Figure, model_name
-from isheep.report.numbers import percent, points
+from isheep.report.numbers import percent
 from isheep.report.verdict import DECODING_WORDS
 from isheep.stats import Difference
 
@@ -58,7 +58,7 @@ def _forests(comparison: Comparison, slug: str, what: str, rows: Sequence[Line])
         if branches:
             title = f"{_named(cell)}: {what}"
             said = "; ".join(f"{branch.name}: {branch.note}" for branch in branches)
-            plot = forest(f"{slug}-{number}", title, said, branches, lambda v: points(v, 0))
+            plot = forest(f"{slug}-{number}", title, said, branches)
             made.append(Figure(title, plot, _NOTE))
     return made
 

@@ -1,4 +1,4 @@
-"""compare.html: one file that opens from disk, asks the network for nothing, and runs no script.
+"""compare.html: one file that opens from disk, asks the network for nothing, and runs no script but ours.
 
 The order is the reader's: who is better, by how much and how surely, over which iterations, at what cost, from which
 runs. Everything goes through `el`, which escapes whatever is not markup.
@@ -6,31 +6,35 @@ runs. Everything goes through `el`, which escapes whatever is not markup.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
-from isheep.compare import tables
+from isheep.compare import sides, tables
 from isheep.compare.figures import climb_figures, difference_figures, gain_figures
 from isheep.compare.results import Comparison
 from isheep.compare.words import covered, headline
-from isheep.report.figures import Figure
+from isheep.report.chart import Chart
+from isheep.report.drawing import scripts
 from isheep.report.markup import Child, Html, el, join
 from isheep.report.numbers import count
 from isheep.report.page import page_head
 from isheep.report.tables import Table
-from isheep.report.views import table_view
+from isheep.report.views import Plots, table_view
+from isheep.runs import Run
 
 #: The report's look, and what a comparison adds to it.
 STYLES = ("isheep.report", "isheep.compare")
 
 
-def page(comparison: Comparison) -> str:
-    """The whole page."""
+def page(comparison: Comparison, shown: Mapping[str, Run] | None = None) -> tuple[str, list[Chart]]:
+    """The whole page, and the charts in it. `shown`: by arm, the run whose recipe, funnel and report stand for it."""
+    plots = Plots()
+    first = _first_screen(comparison, plots)
     css = "".join(files(room).joinpath("style.css").read_text(encoding="utf-8") for room in STYLES)
     others = [arm.name for arm in comparison.arms if arm.name != comparison.reference]
     title = f"{others[0] if len(others) == 1 else f'{len(others)} arms'} against {comparison.reference}"
     head = page_head(f"{title}: isheep comparison", css)
-    made = [(id, name, join(content)) for id, name, content in _sections(comparison)]
+    made = [(id, name, join(content)) for id, name, content in _sections(comparison, plots, shown or {})]
     sections = [(id, name, content) for id, name, content in made if content]
     links = [el("a", name, href=f"#{id}") for id, name, _ in sections]
     body = el(
@@ -43,12 +47,16 @@ def page(comparison: Comparison) -> str:
         ),
         el(
             "main",
-            _first_screen(comparison),
+            first,
             [el("section", el("h2", name), content, id=id) for id, name, content in sections],
         ),
-        el("footer", "Made by isheep from the manifests and records of these runs. No script, no network."),
+        el(
+            "footer",
+            "Made by isheep from the manifests and records of these runs. It asks the network for nothing.",
+        ),
+        scripts(plots.charts),
     )
-    return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n'
+    return f'<!DOCTYPE html>\n<html lang="en">{head}{body}</html>\n', plots.charts
 
 
 def _facts(comparison: Comparison) -> str:
@@ -60,7 +68,7 @@ def _facts(comparison: Comparison) -> str:
     return f"{runs} runs · seeds {', '.join(map(str, seeds))} · {', '.join(tests)} · {compared} compared"
 
 
-def _first_screen(comparison: Comparison) -> Html:
+def _first_screen(comparison: Comparison, plots: Plots) -> Html:
     """Who is better: in words, then in plots."""
     verdict = el("section", el("h2", headline(comparison)), cls="verdict calm", aria_label="Verdict")
     warned = [
@@ -73,22 +81,33 @@ def _first_screen(comparison: Comparison) -> Html:
     title = el("strong", "Look at this first")
     box = el("section", title, listed, cls="box", aria_label="Warnings") if warned else None
     details = el("div", el("ul", [el("li", text) for text in covered(comparison)]), cls="details")
-    return join([verdict, box, _grid(difference_figures(comparison), "grid wide"), details])
+    return join([verdict, box, plots.grid(difference_figures(comparison), "grid wide"), details])
 
 
-def _sections(comparison: Comparison) -> Iterable[tuple[str, str, Child]]:
+def _sections(
+    comparison: Comparison, plots: Plots, shown: Mapping[str, Run]
+) -> Iterable[tuple[str, str, Child]]:
     """(anchor, title, content); one without content is left out."""
     yield "figures", "All figures", table_view(tables.figure_table(comparison), captioned=False)
     gains = gain_figures(comparison)
     if gains:
         yield "gains", "Does it help at all?", [
             _lead("Each arm against its own base model: same prompts, same seeds."),
-            _grid(gains, "grid wide"),
+            plots.grid(gains, "grid wide"),
         ]  # fmt: skip
     yield "climb", "Scores by iteration", [
         _lead("Means over seeds with 95 % intervals. Small dots are single seeds, the dotted line is the reference."),
-        [_grid(climb_figures(comparison, cell), "grid three") for cell in comparison.cells()],
+        [plots.grid(climb_figures(comparison, cell), "grid three") for cell in comparison.cells()],
     ]  # fmt: skip
+    differ = sides.recipe_table(shown)
+    if differ:
+        yield "recipe", "What the recipes differ in", table_view(differ, captioned=False)
+    funnels = list(sides.funnels(shown))
+    if funnels:
+        yield "funnel", "Funnels", [
+            _lead("From what each model wrote to what was trained on, one run for each arm."),
+            plots.grid(funnels, "grid three"),
+        ]  # fmt: skip
     kept = tables.kept_table(comparison)
     if kept:
         yield "kept", "Pairs kept", table_view(kept)
@@ -117,10 +136,3 @@ def _folded(table: Table) -> Html:
 
 def _lead(text: str) -> Html:
     return el("p", text, cls="lead")
-
-
-def _grid(figures: Iterable[Figure], cls: str) -> Html:
-    shown = [
-        el("figure", el("h3", f.title), f.plot, el("figcaption", f.note) if f.note else None) for f in figures
-    ]
-    return el("div", shown, cls=cls) if shown else Html("")

@@ -51,7 +51,7 @@ def _corner(corner: Mapping[str, Any], limit: int) -> Html:
     if not shown:
         fill = el("p", "No pair lies in this corner." if not found else "None is shown.", cls="muted")
     head = f"{TITLES[corner['corner']]} ({shown} of {count(found)})"
-    return el("div", el("h4", head), fill)
+    return el("div", el("h3", head), fill)
 
 
 def _case(record: Mapping[str, Any], limit: int) -> Html:

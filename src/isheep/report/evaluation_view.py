@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from isheep.report.chart import PERCENT, PLAIN
 from isheep.report.charts import Point, Series, interval_plot
 from isheep.report.evaluations import BOUNDS, EXACT_MATCH, in_other_layout
 from isheep.report.figures import Figure, model_name
@@ -140,7 +141,7 @@ def _figure(summary: Entry, number: int, task: str, metric: str, found: Sequence
         "; ".join(f"{name}: {_score(metric, score)}" for name, score in zip(names, found, strict=True)),
         names,
         [Series(said, [_point(metric, score) for score in found], 0)],
-        lambda v: f"{100 * v:.0f} %" if is_share else f"{v:.1f}",
+        PERCENT if is_share else PLAIN,
         said,
         least_span=0.1 if is_share else 1.0,
         value=lambda v: metric_text(metric, v),

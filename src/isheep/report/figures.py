@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from isheep.report.chart import PERCENT, PLAIN, POINTS, STYLES, Chart
 from isheep.report.charts import Point, Row, Series, bars, curves, funnel, interval_plot, stacked
-from isheep.report.markup import Html
 from isheep.report.numbers import count, duration, gain, number, percent, points, share, short_count
-from isheep.report.svg import STYLES
 from isheep.report.verdict import DECODING_WORDS, gain_of, own_layout_score, score_of
 
 #: A loss curve is thinned to about this many points: enough for any screen.
@@ -22,7 +21,7 @@ class Figure:
     """A plot, its title, and a line below it that says how to read it."""
 
     title: str
-    plot: Html
+    plot: Chart
     note: str = ""
 
 
@@ -56,13 +55,19 @@ def score_figures(summary: Entry) -> Iterable[Figure]:
 def _scores(summary: Entry, number_: int, task: str, decodings: Sequence[str]) -> Figure:
     entries = summary["iterations"]
     series = [
-        Series(DECODING_WORDS.get(d, d), [_point(score_of(e, task, d)) for e in entries], i)
+        Series(
+            DECODING_WORDS.get(d, d),
+            [_point(s, _seed_dots(summary, s, e)) if (s := score_of(e, task, d)) else None for e in entries],
+            i,
+        )
         for i, d in enumerate(decodings)
     ]
     empty: list[Point | None] = [None] * (len(entries) - 1)
     own = [(i, cell) for i, d in enumerate(decodings) if (cell := own_layout_score(summary, task, d))]
     for i, cell in own:
-        series.append(Series("base, run's own layout", [_point(cell), *empty], i, joined=False, hollow=True))
+        said = f", {DECODING_WORDS.get(decodings[i], decodings[i])}" if len(own) > 1 else ""
+        name = f"base, own layout{said}"
+        series.append(Series(name, [_point(cell), *empty], i, joined=False, hollow=True))
     size = next((s["n"] for e in entries for s in e["scores"] if s["task"] == task), 0)
     plot = interval_plot(
         f"score-{number_}",
@@ -70,14 +75,17 @@ def _scores(summary: Entry, number_: int, task: str, decodings: Sequence[str]) -
         _said(entries, [[share(score_of(e, task, d)) for d in decodings] for e in entries]),
         [model_name(e["iteration"]) for e in entries],
         series,
-        lambda v: percent(v, 0),
+        PERCENT,
         "right answers",
         least_span=0.3,
         value=lambda v: f"{100 * v:.1f}",
         limits=(0.0, 1.0),
     )
     note = f"{count(size)} prompts; bars are 95 % Wilson intervals. Base model in its best layout"
-    return Figure(f"Right answers on {task}", plot, note + (", and hollow in the run's own." if own else "."))
+    note += ", and hollow in the run's own." if own else "."
+    if summary.get("seeds"):
+        note += f" Small dots: {len(summary['seeds'])} runs of this recipe with other seeds."
+    return Figure(f"Right answers on {task}", plot, note)
 
 
 def _gains(summary: Entry, number_: int, task: str, decodings: Sequence[str]) -> Figure:
@@ -92,7 +100,7 @@ def _gains(summary: Entry, number_: int, task: str, decodings: Sequence[str]) ->
         _said(entries, [[gain(gain_of(e, task, d)) for d in decodings] for e in entries]),
         [model_name(e["iteration"]) for e in entries],
         series,
-        lambda v: points(v, 0),
+        POINTS,
         "points gained",
         least_span=0.12,
         value=points,
@@ -159,8 +167,9 @@ def histogram_figures(summary: Entry) -> Iterable[Figure]:
             f"{scale.capitalize()}, iteration {t}",
             bars(
                 f"scores-{scale}-{t}", f"Scores for {scale} in iteration {t}", said, [str(i) for i in range(1, 11)],
-                [("", shares)], lambda v: percent(v, 0), "share of scores", x_label="score", high=top, gap=0.12,
-                values=False, height=210, first_look=scales.index(scale),
+                [("", shares)], lambda v: percent(v, 0), PERCENT, "share of scores", x_label="score",
+                high=top, gap=0.12,
+                values=False, height=170, first_look=scales.index(scale),
             ),
             f"mean {number(figures['mean'])}, {count(total)} read, {count(figures['unreadable'])} unreadable",
         )  # fmt: skip
@@ -183,8 +192,10 @@ def length_figures(summary: Entry) -> Iterable[Figure]:
         ]
         said = "; ".join(f"{c}: {_pair(groups, i, show)}" for i, c in enumerate(columns))
         high = max(0.2, *(v or 0.0 for _, cells in groups for v in cells)) if field == "short" else None
-        label = "share of answers" if field == "short" else "words"
-        yield Figure(title, bars(f"length-{slug}", title, said, columns, groups, show, label, high=high))
+        label, unit = ("share of answers", PERCENT) if field == "short" else ("words", PLAIN)
+        yield Figure(
+            title, bars(f"length-{slug}", title, said, columns, groups, show, unit, label, high=high)
+        )
 
 
 def duplicate_figure(summary: Entry) -> Figure | None:
@@ -198,7 +209,9 @@ def duplicate_figure(summary: Entry) -> Figure | None:
     shares = [duplicate_share(e) for e in entries]
     said = "; ".join(f"{c}: {percent(s)}" for c, s in zip(columns, shares, strict=True))
     title = "Near-duplicates among the tasks written"
-    plot = bars("duplicates", title, said, columns, [("", shares)], lambda v: percent(v, 0), "share of tasks")
+    plot = bars(
+        "duplicates", title, said, columns, [("", shares)], lambda v: percent(v, 0), PERCENT, "share of tasks"
+    )
     return Figure(title, plot, "Dropped for being close to a seed or an earlier task.")
 
 
@@ -267,8 +280,20 @@ _ORDER = ("train", "preferences", "prefer", "evaluate", "instructions", "respons
           "likelihood", "vectors", "filter", "review")  # fmt: skip
 
 
-def _point(cell: Entry | None) -> Point | None:
-    return Point(cell["value"], cell["ci_low"], cell["ci_high"], share(cell)) if cell else None
+def _seed_dots(summary: Entry, score: Entry, entry: Entry) -> list[tuple[str, float]]:
+    """What the same model scored in runs with other seeds, on the same test in the same layout."""
+    wanted = (entry["iteration"], *(score[key] for key in ("task", "metric", "layout")))
+    return [
+        (f"seed {other['seed']}", row["value"])
+        for other in summary.get("seeds") or ()
+        for row in other["scores"]
+        if (row["iteration"], row["task"], row["metric"], row["layout"]) == wanted
+        and row["value"] is not None
+    ]
+
+
+def _point(cell: Entry | None, dots: Sequence[tuple[str, float]] = ()) -> Point | None:
+    return Point(cell["value"], cell["ci_low"], cell["ci_high"], share(cell), dots) if cell else None
 
 
 def _gain_point(cell: Entry | None) -> Point | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from isheep.report.chart import PERCENT, PLAIN
 from isheep.report.figures import Figure, model_name
 from isheep.report.gauges import Reading, dots, gauge
 from isheep.report.measures import guard_names, held, named
@@ -54,10 +55,10 @@ def guard_figures(summary: Entry) -> Iterator[Figure]:
         title = named(name).title
         title = title[0].upper() + title[1:]
         desc = "; ".join(f"{c}: {s}" for c, s in zip(columns, said, strict=True))
-        write = named(name).write
+        unit = PERCENT if named(name).is_share else PLAIN
         yield Figure(
             title,
-            gauge(f"guard-{place}", title, desc, columns, readings, lambda v, write=write: write(v, 0)),  # type: ignore[misc]
+            gauge(f"guard-{place}", title, desc, columns, readings, unit),
         )
 
 

@@ -23,6 +23,11 @@ class Figure:
     write: Callable[[float, int], str]
     least: bool = False
 
+    @property
+    def is_share(self) -> bool:
+        """Whether it is written in percent."""
+        return self.write is _share
+
 
 def _share(value: float, more: int) -> str:
     return percent(value, 1 + more)

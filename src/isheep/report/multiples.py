@@ -5,17 +5,19 @@ Knows: numbers and names. Does not know: what they mean (quality_view.py does). 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from isheep.report.charts import NARROW, Series, Show
-from isheep.report.markup import Html, el
+from isheep.report.chart import NARROW, Chart, axis, beside, chart, hover, layer, named, number, painted
+from isheep.report.charts import Series
 from isheep.report.numbers import count, percent
-from isheep.report.svg import Frame, bar, image, label, line, marker, style
 
-HEIGHT = 200.0
-#: Scores and the height of the row of one, in pixels.
-SCORES, ROW = 10, 15.0
+HEIGHT = 170.0
+#: Scores that an answer can have.
+SCORES = range(1, 11)
+#: How far a histogram reaches to its side, as a share of its column.
+REACH = 0.45
 
 
 def spans(
@@ -24,32 +26,27 @@ def spans(
     desc: str,
     columns: Sequence[str],
     series: Sequence[Series],
-    show: Show,
-) -> Html:
+    unit: Mapping[str, Any],
+) -> Chart:
     """Values by column from zero, each with a bar from its low to its high; series side by side, joined by lines."""
-    highs = [p.high for s in series for p in s.points if p]
-    frame = Frame(0.0, max(highs, default=0.0) or 1.0, show, "", NARROW, HEIGHT)
-    frame.top = 34 if len(series) > 1 else 16
-    parts = [frame.axes(), frame.columns(columns)]
-    apart = min(14.0, frame.inner / len(columns) / (len(series) + 1))
-    for number, one in enumerate(series):
-        cls = style(one.look)
-        shift = apart * (number - (len(series) - 1) / 2)
-        there = [(frame.band(i, len(columns)) + shift, p) for i, p in enumerate(one.points) if p]
-        if one.joined and len(there) > 1:
-            d = "L".join(f"{x:.2f} {frame.y(p.value):.2f}" for x, p in there)
-            parts.append(el("path", d=f"M{d}", cls=f"joined {cls}"))
-        for x, p in there:
-            top, bottom = frame.y(p.high), frame.y(p.low)
-            if p.high > p.low:
-                parts.append(line(x, top, x, bottom, f"whisker {cls}"))
-                parts += [line(x - 4, y, x + 4, y, f"whisker {cls}") for y in (top, bottom)]
-            parts.append(marker(one.look, x, frame.y(p.value), f"point {cls}", p.hover))
-    legend = [(s.name, style(s.look), s.look) for s in series]
-    return image(
-        name, title, desc, frame.width, frame.height, *parts,
-        frame.legend(legend) if len(series) > 1 else Html(""),
-    )  # fmt: skip
+    rows = [
+        {"column": column, "series": one.name, "value": p.value, "low": p.low, "high": p.high, "joined": one.joined,
+         "hover": f"{column}: {p.hover}"}
+        for one in series
+        for column, p in zip(columns, one.points, strict=True)
+        if p
+    ]  # fmt: skip
+    names = [s.name for s in series]
+    paint = painted(names, [s.look for s in series], shapes=True)
+    ink = {"color": paint["color"]}
+    where = {"x": named("column", scale={"domain": list(columns), "padding": 0.4}), **beside(names)}
+    y = number("value", axis=axis(unit), scale={"zero": True})
+    layers = [
+        layer("line", {**where, "y": y, **ink}, "joined", strokeWidth=2),
+        layer("rule", {**where, "y": number("low"), "y2": {"field": "high"}, **ink}, strokeWidth=2),
+        layer("point", {**where, "y": y, **paint, "tooltip": hover()}, filled=True, size=70, opacity=1),
+    ]
+    return chart(name, title, desc, rows, layers, width=NARROW, height=HEIGHT)
 
 
 @dataclass(frozen=True)
@@ -68,46 +65,34 @@ def halves(
     columns: Sequence[str],
     cells: Sequence[tuple[Half | None, Half | None]],
     names: tuple[str, str],
-) -> Html:
+) -> Chart:
     """Histograms of the scores 1 to 10, upright: by column one to the left and one to the right of a line, each with a
     mark at its mean. Bars are shares of their own histogram; all have one scale, so that columns can be compared."""
-    left, right, top = 30.0, 10.0, 32.0
-    base = top + SCORES * ROW
-    width = (NARROW - left - right) / len(columns)
-    shares = [[n / sum(h.counts) for n in h.counts] for cell in cells for h in cell if h]
-    unit = 0.45 * width / max((max(found) for found in shares), default=1.0)
-
-    def y(score: float) -> float:
-        return base - (score - 0.5) * ROW
-
-    parts = [label(left - 8, y(s) + 4, str(s), anchor="end") for s in range(1, SCORES + 1)]
-    for i, (column, cell) in enumerate(zip(columns, cells, strict=True)):
-        x = left + width * (i + 0.5)
-        parts.append(label(x, base + 17, column))
-        for side, half in enumerate(cell):
-            if half:
-                parts += _half(half, side, x, unit, y, column)
-        parts.append(line(x, top, x, base, "axis"))
-    legend = Frame(0, 1, str, "", left=left).legend([(names[0], style(0), -1), (names[1], style(2), -1)])
-    return image(name, title, desc, NARROW, base + 24, *parts, legend)
-
-
-def _half(
-    half: Half, side: int, x: float, unit: float, y: Callable[[float], float], column: str
-) -> list[Html]:
-    """The bars of one side, 0 the left one, and the mark at their mean, a triangle that points at the line."""
-    total, look, out = sum(half.counts), style(2 * side), 2 * side - 1
-    parts = []
-    for score, n in enumerate(half.counts, 1):
-        long = unit * n / total
-        hover = f"{column}, {half.name}, score {score}: {count(n)}, {percent(n / total)}"
-        if n:
-            parts.append(
-                bar(
-                    x - long if side == 0 else x, y(score) - ROW / 2 + 1, long, ROW - 2, f"fill {look}", hover
-                )
-            )
-    said = el("title", f"{column}, {half.name}, mean {half.mean:.2f}")
-    tip, back = x + out, x + 10 * out
-    d = f"M{tip:.2f} {y(half.mean):.2f}L{back:.2f} {y(half.mean) - 6:.2f}V{y(half.mean) + 6:.2f}Z"
-    return [*parts, el("path", said, d=d, cls="point mean")]
+    there = [(i, side, half) for i, cell in enumerate(cells) for side, half in enumerate(cell) if half]
+    most = max((max(half.counts) / sum(half.counts) for *_, half in there), default=1.0) or 1.0
+    rows: list[dict[str, Any]] = []
+    for i, side, half in there:
+        out, total = 2 * side - 1, sum(half.counts)
+        for score, n in zip(SCORES, half.counts, strict=True):
+            said = f"{columns[i]}, {half.name}, score {score}: {count(n)}, {percent(n / total)}"
+            rows.append({"column": columns[i], "series": half.name, "score": score, "count": n, "share": n / total,
+                         "low": score - 0.44, "high": score + 0.44, "from": i, "to": i + out * REACH * n / total / most,
+                         "hover": said})  # fmt: skip
+        said = f"{columns[i]}, {half.name}, mean {half.mean:.2f}"
+        rows.append({"column": columns[i], "series": half.name, "mean": half.mean, "place": i + out * 0.06,
+                     "look": "triangle-left" if side else "triangle-right", "hover": said})  # fmt: skip
+    ends = {"domain": [-0.5, len(columns) - 0.5], "nice": False, "zero": False}
+    x = number("from", scale=ends, axis=None)
+    y = number("low", scale={"domain": [0.5, 10.5], "nice": False, "zero": False},
+               axis=axis({"values": list(SCORES), "grid": False}))  # fmt: skip
+    paint = painted(list(names), [0, 2])
+    middle = {"data": {"values": [{"at": i, "column": column} for i, column in enumerate(columns)]}}
+    layers = [
+        layer("rect", {"x": x, "x2": {"field": "to"}, "y": y, "y2": {"field": "high"}, **paint, "tooltip": hover()}),
+        {**layer("rule", {"x": number("at")}), **middle},
+        {**layer("text", {"x": number("at"), "y": {"value": "height"}, "text": {"field": "column"}}, dy=14,
+                 color="var(--muted)"), **middle},
+        layer("point", {"x": number("place"), "y": number("mean"), "shape": {"field": "look", "scale": None},
+                        "tooltip": hover()}, filled=True, size=70, color="var(--text)", opacity=1),
+    ]  # fmt: skip
+    return chart(name, title, desc, rows, layers, width=NARROW, height=HEIGHT)

@@ -5,18 +5,13 @@ Knows: numbers and names. Does not know: what they mean (trial_view.py does).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any
 
-from isheep.report.charts import NARROW
-from isheep.report.markup import Html, el
-from isheep.report.numbers import percent
-from isheep.report.svg import Frame, image, label, line, marker, style
+from isheep.report.chart import NARROW, PERCENT, Chart, axis, chart, hover, layer, number, painted
 
-HEIGHT = 270.0
-#: Ticks of the x axis, which is always the whole of 0 to 1.
-TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+HEIGHT = 220.0
 
 
 @dataclass(frozen=True)
@@ -60,37 +55,39 @@ def plane(
     guide: Sequence[tuple[float, float]],
     band: Band | None = None,
     span: tuple[float, float] = (0.0, 1.0),
-) -> Html:
+) -> Chart:
     """Lines over shares of 0 to 1. `guide`: the dashed line to compare with; `span`: the part of the y axis shown."""
-    frame = Frame(*span, lambda v: percent(v, 0), y_label, NARROW, HEIGHT, x_label=x_label)
-
-    def at(x: float) -> float:
-        return frame.left + frame.inner * x
-
-    parts = []
-    legend = [(one.name, style(one.look), one.look) for one in lines]
+    rows: list[dict[str, Any]] = [
+        {"series": one.name, "x": s.x, "y": s.y, "low": s.low, "high": s.high, "hover": s.hover,
+         "joined": one.joined, "marked": one.marked, "bare": not one.marked, "whisker": s.low is not None}
+        for one in lines
+        for s in one.spots
+    ]  # fmt: skip
     if band:
-        upper = [f"{at(x):.1f} {frame.y(high):.1f}" for x, _, high in band.edges]
-        lower = [f"{at(x):.1f} {frame.y(low):.1f}" for x, low, _ in reversed(band.edges)]
-        parts.append(el("path", el("title", band.name), d=f"M{'L'.join([*upper, *lower])}Z", cls="band"))
-        legend.append((band.name, "band", -1))
-    parts += [frame.axes(), *(label(at(t), frame.base + 17, percent(t, 0)) for t in TICKS)]
-    parts += [
-        line(at(x), frame.y(y), at(to_x), frame.y(to_y), "zero") for (x, y), (to_x, to_y) in pairwise(guide)
-    ]
-    for one in lines:
-        parts += _line(one, at, frame.y)
-    return image(name, title, desc, frame.width, frame.height, *parts, frame.legend(legend))
-
-
-def _line(one: Line, at: Callable[[float], float], y: Callable[[float], float]) -> list[Html]:
-    cls = style(one.look)
-    parts = []
-    if one.joined and len(one.spots) > 1:
-        d = "L".join(f"{at(spot.x):.1f} {y(spot.y):.1f}" for spot in one.spots)
-        parts.append(el("path", el("title", one.name), d=f"M{d}", cls=f"curve {cls}"))
-    for spot in one.spots if one.marked else ():
-        if spot.low is not None and spot.high is not None:
-            parts.append(line(at(spot.x), y(spot.low), at(spot.x), y(spot.high), f"whisker {cls}"))
-        parts.append(marker(one.look, at(spot.x), y(spot.y), f"point {cls}", spot.hover))
-    return parts
+        rows += [
+            {
+                "series": band.name,
+                "x": x,
+                "band_low": low,
+                "band_high": high,
+                "banded": True,
+                "hover": band.name,
+            }
+            for x, low, high in band.edges
+        ]
+    rows += [{"series": "guide", "x": x, "guide": y, "guiding": True} for x, y in guide]
+    names, looks = [one.name for one in lines], [one.look for one in lines]
+    x = number("x", axis=axis(PERCENT, x_label), scale={"domain": [0, 1]})
+    y = number("y", axis=axis(PERCENT, y_label), scale={"domain": list(span), "zero": False})
+    paint = painted(names, looks, shapes=True)
+    ink = {"color": paint["color"]}
+    layers = [
+        layer("area", {"x": x, "y": number("band_low"), "y2": {"field": "band_high"}, "tooltip": hover()}, "banded",
+              color="var(--drop)", opacity=0.45),
+        layer("line", {"x": x, "y": number("guide")}, "guiding", color="var(--text)", strokeDash=[5, 4]),
+        layer("line", {"x": x, "y": y, **ink}, "joined", strokeWidth=2),
+        layer("rule", {"x": x, "y": number("low"), "y2": {"field": "high"}, **ink}, "whisker", strokeWidth=1.6),
+        layer("point", {"x": x, "y": y, **paint, "tooltip": hover()}, "marked", filled=True, size=70, opacity=1),
+        layer("point", {"x": x, "y": y, "tooltip": hover()}, "bare", filled=True, size=90, opacity=0),
+    ]  # fmt: skip
+    return chart(name, title, desc, rows, layers if band else layers[1:], width=NARROW, height=HEIGHT)

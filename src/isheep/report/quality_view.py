@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from isheep.report.charts import Point, Series, Show
+from isheep.report.chart import PERCENT, PLAIN
+from isheep.report.charts import Point, Series, Unit
 from isheep.report.figures import Figure, duplicate_share
 from isheep.report.markup import Html, el
 from isheep.report.multiples import Half, halves, spans
@@ -123,48 +124,40 @@ def quality_figures(found: Entry) -> Iterator[Figure]:
     if any(e["kept_share"] for e in entries):
         points = [_interval(e["kept_share"]) for e in entries]
         note = "95 % Wilson intervals."
-        yield _plot(entries, "kept", "Kept of all answers", [Series("kept", points, 2)], _percent, note)
+        yield _plot(entries, "kept", "Kept of all answers", [Series("kept", points, 2)], PERCENT, note)
     yield from _score_figures(entries)
     for part, name in PARTS.items():
         series = _series(entries, read_at("words", part), _box)
         note = "Median, and the middle half of all."
-        yield _plot(entries, f"words-{part}", f"Words per {name}", series, _plain, note)
-    for slug, title, read, show, note in _single(found):
+        yield _plot(entries, f"words-{part}", f"Words per {name}", series, PLAIN, note)
+    for slug, title, read, unit, note in _single(found):
         series = _series(entries, read, _dot)
         if any(point for one in series for point in one.points):
-            yield _plot(entries, slug, title, series, show, note)
+            yield _plot(entries, slug, title, series, unit, note)
 
 
-def _single(found: Entry) -> Iterator[tuple[str, str, Read, Show, str]]:
+def _single(found: Entry) -> Iterator[tuple[str, str, Read, Unit, str]]:
     """Figures without a spread: slug, title, how to read and to write it, and what it is."""
     size = count(found["size"])
     note = f"Effective number among {size} tasks: 1 all alike, {size} all different."
-    yield "spread", "Kinds of task (verb and noun)", read_at("spread"), _plain, note
+    yield "spread", "Kinds of task (verb and noun)", read_at("spread"), PLAIN, note
     for part, name in PARTS.items():
         note = f"Of {count(found['budgets'].get(f'{part}/2'))} bigrams."
         yield (
             f"distinct-{part}",
             f"Distinct bigrams in {name}s",
             read_at("distinct", part, "2"),
-            _percent,
+            PERCENT,
             note,
         )
     for part, name in PARTS.items():
         note = "Mean ROUGE-L F1 of random pairs: 0 nothing in common, 1 equal."
-        yield f"likeness-{part}", f"Likeness of two {name}s", read_at("likeness", part), _plain, note
+        yield f"likeness-{part}", f"Likeness of two {name}s", read_at("likeness", part), PLAIN, note
     size = count(found["copies_size"])
     note = f"Pairs close to another (ROUGE-L F1 above {DEFAULT_THRESHOLD:g}), of {size}."
-    yield "within", "Duplicates", read_at("near_duplicates", "within"), _percent, note
+    yield "within", "Duplicates", read_at("near_duplicates", "within"), PERCENT, note
     title, note = "Duplicates of the iteration before", f"{size} pairs against as many."
-    yield "before", title, read_at("near_duplicates", "before"), _percent, note
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.3g} %"
-
-
-def _plain(value: float) -> str:
-    return f"{value:g}"
+    yield "before", title, read_at("near_duplicates", "before"), PERCENT, note
 
 
 def _columns(entries: Sequence[Entry]) -> list[str]:
@@ -172,14 +165,14 @@ def _columns(entries: Sequence[Entry]) -> list[str]:
 
 
 def _plot(
-    entries: Sequence[Entry], slug: str, title: str, series: Sequence[Series], show: Show, note: str
+    entries: Sequence[Entry], slug: str, title: str, series: Sequence[Series], unit: Unit, note: str
 ) -> Figure:
     columns = _columns(entries)
     said = "; ".join(
         f"{column}: {', '.join(p.hover for s in series if (p := s.points[i])) or 'not known'}"
         for i, column in enumerate(columns)
     )
-    return Figure(title, spans(f"quality-{slug}", title, said, columns, series, show), note)
+    return Figure(title, spans(f"quality-{slug}", title, said, columns, series, unit), note)
 
 
 def _series(entries: Sequence[Entry], read: Read, point: Callable[[Any], Point | None]) -> list[Series]:

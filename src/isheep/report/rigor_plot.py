@@ -5,17 +5,15 @@ Knows: the row `compute` of the checklist, and the scores of the summary. Does n
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from isheep.report.charts import Point
+from isheep.report.chart import PERCENT, PLAIN, SHORT, Chart, axis, chart, colour, hover, layer, number
+from isheep.report.charts import Point, span_of
 from isheep.report.evaluations import BOUNDS
 from isheep.report.figures import Figure, model_name
-from isheep.report.markup import Html, el
 from isheep.report.numbers import large, metric_text, share, short_count
 from isheep.report.scored import headlines
-from isheep.report.svg import Frame, image, label, line, marker, nice_ticks
 
 Entry = Mapping[str, Any]
 #: The axis of scores shows no less than this part of the scale, so that noise looks like noise.
@@ -94,39 +92,34 @@ def cost_plot(
     x_name: str,
     y_name: str,
     metric: str,
-) -> Html:
+) -> Chart:
     """Points (name, cost from 0, score) joined in their order, each with its interval and its name."""
-    least, most = BOUNDS.get(metric, (0.0, 1.0))
-    low, high = min(p.low for *_, p in points), max(p.high for *_, p in points)
-    pad = max(0.08 * (high - low), (LEAST_SPAN * (most - least) - (high - low)) / 2)
-    far = max(x for _, x, _ in points) or 1.0
-    power = 3 * math.floor(math.log10(far) / 3)
-    unit = f"{x_name} spent on making it{f', in 1e{power}' if power > 0 else ''}"
     is_share = metric not in BOUNDS
-    frame = Frame(
-        max(low - pad, least),
-        min(high + pad, most),
-        lambda v: f"{100 * v:.0f} %" if is_share else f"{v:.1f}",
-        y_name,
-        top=26,
-        x_label=unit,
+    limits = BOUNDS.get(metric, (0.0, 1.0))
+    rows = [
+        {
+            "model": said,
+            "cost": cost,
+            "value": p.value,
+            "low": p.low,
+            "high": p.high,
+            "hover": f"{said}: {p.hover}",
+        }
+        for said, cost, p in points
+    ]
+    low, high = span_of(rows, LEAST_SPAN * (limits[1] - limits[0]), limits)
+    x = number("cost", axis=axis(SHORT, f"{x_name} spent on making it"), scale={"zero": True, "padding": 26})
+    y = number(
+        "value",
+        axis=axis(PERCENT if is_share else PLAIN, y_name),
+        scale={"domain": [low, high], "zero": False},
     )
-
-    def at(x: float) -> float:
-        return frame.left + 36 + (frame.inner - 60) * x / far
-
-    there = [(said, at(x), p) for said, x, p in points]
-    parts = [frame.axes()]
-    for tick in (t for t in nice_ticks(0.0, far) if t <= far * 1.001):
-        parts += [
-            line(at(tick), frame.base, at(tick), frame.base + 4, "axis"),
-            label(at(tick), frame.base + 17, f"{tick / 10**power:g}"),
-        ]
-    path = "L".join(f"{x:.2f} {frame.y(p.value):.2f}" for _, x, p in there)
-    parts.append(el("path", d=f"M{path}", cls="joined s1"))
-    for said, x, p in there:
-        parts.append(line(x, frame.y(p.high), x, frame.y(p.low), "whisker s1"))
-        parts += [line(x - 4, frame.y(end), x + 4, frame.y(end), "whisker s1") for end in (p.high, p.low)]
-        parts.append(marker(0, x, frame.y(p.value), "point s1", f"{said}: {p.hover}"))
-        parts.append(label(x, frame.y(p.high) - 7, said, "value s1"))
-    return image(name, title, desc, frame.width, frame.height, *parts)
+    layers = [
+        layer("line", {"x": x, "y": y, "order": {"field": "cost"}}, color=colour(0), strokeWidth=2),
+        layer("rule", {"x": x, "y": number("low"), "y2": {"field": "high"}}, color=colour(0), strokeWidth=2),
+        layer(
+            "point", {"x": x, "y": y, "tooltip": hover()}, filled=True, size=80, color=colour(0), opacity=1
+        ),
+        layer("text", {"x": x, "y": number("high"), "text": {"field": "model"}}, dy=-9, color=colour(0)),
+    ]
+    return chart(name, title, desc, rows, layers)

@@ -21,7 +21,7 @@ def sample_view(
 ) -> Html:
     """One iteration's samples, folded away unless `opened`."""
     groups = [
-        el("div", el("h4", f"{GROUPS[name]} ({len(records)} shown)"), [_record(r, limit) for r in records])
+        el("div", el("h3", f"{GROUPS[name]} ({len(records)} shown)"), [_record(r, limit) for r in records])
         for name, records in samples.items()
         if records
     ]

@@ -19,7 +19,7 @@ from isheep.report.quality_view import quality_section
 from isheep.report.tables import Table
 from isheep.report.trial_view import trial_section
 from isheep.report.verb_view import verb_section
-from isheep.report.views import grid, table_view
+from isheep.report.views import Plots, table_view
 
 #: Rows from which on a table is folded.
 LONG = 25
@@ -28,13 +28,22 @@ Part = Html | Figure | Table
 Corners = Mapping[int, Sequence[Mapping[str, Any]]]
 
 
-def evaluation_sections(summary: Entry, corners: Corners, limit: int) -> Iterator[tuple[str, str, Child]]:
+def evaluation_sections(
+    summary: Entry, corners: Corners, limit: int, plots: Plots
+) -> Iterator[tuple[str, str, Child]]:
     """(anchor, title, content) of each part; one without content is left out by the page. `corners`: by iteration, as
     `cases` gives them; their texts are cut at `limit`."""
-    yield "evaluations", "Benchmarks and judged chat", laid_out(evaluation_section(summary), "grid")
-    yield "trial", "Does this model know what it knows?", laid_out(trial_section(summary), "grid three")
-    yield "contamination", "Contamination", laid_out(contamination_section(summary), "grid")
-    quality = [*laid_out(quality_section(summary), "grid three"), *laid_out(verb_section(summary), "grid")]
+    yield "evaluations", "Benchmarks and judged chat", laid_out(evaluation_section(summary), "grid", plots)
+    yield (
+        "trial",
+        "Does this model know what it knows?",
+        laid_out(trial_section(summary), "grid three", plots),
+    )
+    yield "contamination", "Contamination", laid_out(contamination_section(summary), "grid", plots)
+    quality = [
+        *laid_out(quality_section(summary), "grid three", plots),
+        *laid_out(verb_section(summary), "grid", plots),
+    ]
     yield "quality", "Data quality over iterations", quality
     shown = [(t, found) for t, found in corners.items() if found]
     if shown:
@@ -43,14 +52,14 @@ def evaluation_sections(summary: Entry, corners: Corners, limit: int) -> Iterato
         ]  # fmt: skip
 
 
-def laid_out(parts: Iterable[Part], cls: str) -> list[Html]:
+def laid_out(parts: Iterable[Part], cls: str, plots: Plots) -> list[Html]:
     """Words as they are, tables in boxes, figures that follow one another in a grid."""
     made: list[Html] = []
     for kind, group in groupby(
         parts, key=lambda part: type(part) if isinstance(part, Figure | Table) else Html
     ):
         if kind is Figure:
-            made.append(grid((f for f in group if isinstance(f, Figure)), cls))
+            made.append(plots.grid((f for f in group if isinstance(f, Figure)), cls))
         elif kind is Table:
             made += [_table(t) for t in group if isinstance(t, Table)]
         else:

@@ -16,7 +16,7 @@ from isheep.errors import StoreError
 from isheep.runs import Run, open_run
 
 #: What two runs of one arm may differ in (as `isheep compare` puts runs into arms).
-_FREE = ("seed", "name", "description", "runtime")
+_FREE = ("seed", "name", "description", "runtime", "trackers")
 Plain = Mapping[str, Any]
 
 
@@ -29,6 +29,20 @@ class Sibling:
     base: str
     complete: bool
     folder: Path
+
+    def scores(self) -> list[dict[str, Any]]:
+        """What its models scored, by its own report as it was last written: iteration, task, metric, layout, value."""
+        try:
+            return [
+                {
+                    "iteration": entry["iteration"],
+                    **{k: row[k] for k in ("task", "metric", "layout", "value")},
+                }
+                for entry in _read(self.folder / "summary.json")["iterations"]
+                for row in entry["scores"]
+            ]
+        except (KeyError, TypeError):
+            return []
 
     def gain(self, task: str, metric: str, t: int) -> float | None:
         """What its M_t changed over the base, by its own report as it was last written; None where that tells none."""

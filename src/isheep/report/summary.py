@@ -19,6 +19,7 @@ from isheep.report.ledger import ledger
 from isheep.report.quality import quality
 from isheep.report.rigor import rigor
 from isheep.report.scored import judging, scored
+from isheep.report.siblings import siblings
 from isheep.report.trial import trial
 from isheep.report.verdict import verdict, warnings
 from isheep.runs import Run
@@ -59,11 +60,20 @@ def summarize(run: Run, deep: bool = True) -> dict[str, Any]:
         "ledger": ledger(run).as_dict(),
         "judging": judging(run),
         "contamination": contamination(run),
+        "seeds": _seeds(run) if deep else [],
         "trial": trial(run) if deep else None,
         "quality": quality(run) if deep else None,
     }
     made = {**made, "verdict": verdict(made), "warnings": warnings(made)}
     return {**made, "rigor": rigor(run, made) if deep else None}
+
+
+def _seeds(run: Run) -> list[dict[str, Any]]:
+    """What the same recipe scored with other seeds, as far as this store knows."""
+    others = [s for s in siblings(run) if s.name != run.name and s.base == run.recipe.model.base]
+    return [
+        {"run": s.name, "seed": s.seed, "scores": s.scores()} for s in others if s.seed != run.recipe.seed
+    ]
 
 
 def _iteration(run: Run, t: int, tested: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:

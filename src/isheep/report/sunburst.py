@@ -1,8 +1,8 @@
-"""A sunburst: two rings of named shares, the outer ring dividing what stands inside it, as one SVG image.
+"""A sunburst: two rings of named shares, the outer ring dividing what stands inside it, as one chart.
 
 Knows: names and counts. Does not know: that they are verbs and nouns. A label stands only where it lies within its own
 wedge with room to spare, so no two can touch; names that are too long are cut. Every wedge says its name and count when
-pointed at, and the image's description says them all.
+pointed at, and the chart's description says them all. Vega-Lite draws the wedges; where a label has room is found here.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from isheep.report.markup import Html, el, visible
+from isheep.report.chart import Chart, Row, chart, colour, hover, layer, number
+from isheep.report.markup import visible
 from isheep.report.numbers import count, percent
-from isheep.report.svg import image, label, style
 
 #: Width and height of the image, and the radii of hole, first and second ring, in pixels.
 SIDE, HOLE, MIDDLE, RIM = 440.0, 42.0, 132.0, 218.0
@@ -103,81 +103,109 @@ def _letter_width(letter: str) -> float:
 
 def sunburst(
     name: str, title: str, slices: Iterable[Slice], total: int, unit: str, *, most: int, parts: int
-) -> Html:
+) -> Chart:
     """The `most` largest slices and their `parts` largest parts, from the top clockwise, equals by name; the rest of
     `total` is "other". `name` is unique in the page; `unit` is what is counted."""
     found = sorted((s for s in slices if s.count), key=lambda s: (-s.count, s.name))
     seen = [s for s in found[:most] if math.tau * s.count / total * MIDDLE >= THIN]
-    drawn: list[Html] = []
-    labels: list[Html] = []
+    drawn: list[Row] = []
     said = []
     start = 0.0
     for one in seen:
         end = start + math.tau * one.count / total
+        text = f"{one.name}: {_counted(one.count, total, unit)}"
         wedge = Wedge(HOLE, MIDDLE, start, end)
-        hover = f"{one.name}: {_counted(one.count, total, unit)}"
-        drawn.append(_path(wedge, f"sun-verb {style(one.look)}", hover))
-        labels += _label(wedge, one.name, "key on")
-        inner, texts, words = _outer(one, start, total, unit, parts)
-        drawn += inner
-        labels += texts
-        said.append(f"{hover}{words}")
+        drawn.append(_row(wedge, one.name, "", one.count, text, colour(one.look), 1, one.name, "var(--card)"))
+        outer, words = _outer(one, start, total, unit, parts)
+        drawn += outer
+        said.append(f"{text}{words}")
         start = end
     rest = total - sum(s.count for s in seen)
     if rest:
         wedge = Wedge(HOLE, MIDDLE, start, math.tau)
-        hover = f"other: {_counted(rest, total, unit)}"
-        drawn.append(_path(wedge, "sun-other", hover))
-        labels += _label(wedge, "other", "key")
-        said.append(hover)
-    middle = [label(SIDE / 2, SIDE / 2 - 1, count(total), "row-total"), label(SIDE / 2, SIDE / 2 + 14, unit)]
-    return image(name, title, "; ".join(said), SIDE, SIDE, *drawn, *labels, *middle)
+        text = f"other: {_counted(rest, total, unit)}"
+        drawn.append(_row(wedge, "other", "", rest, text, "var(--drop)", 1, "other", "var(--text)"))
+        said.append(text)
+    lines = ((count(total), SIDE / 2 - 7), (unit, SIDE / 2 + 9))
+    middle = [{"x": SIDE / 2, "y": y, "label": text} for text, y in lines]
+    return chart(
+        name, title, "; ".join(said), drawn, _layers(middle), width=int(SIDE), height=SIDE, fixed=True
+    )
 
 
-def _outer(one: Slice, start: float, total: int, unit: str, parts: int) -> tuple[list[Html], list[Html], str]:
-    """The outer ring over one slice: wedges, labels, and the parts in words."""
-    drawn, labels, said = [], [], []
-    left, look = one.count, style(one.look)
+def _layers(middle: Sequence[Row]) -> list[Row]:
+    """Wedges, their labels, and the words in the hole. All places are pixels and radians, so no scale is wanted."""
+
+    def plain(field: str) -> Row:
+        return number(field, scale=None, axis=None, legend=None)
+
+    ring = {
+        "theta": plain("start"), "theta2": {"field": "end"}, "radius": plain("inner"), "radius2": {"field": "outer"},
+    }  # fmt: skip
+    paint = {"color": {"field": "paint", "scale": None}, "opacity": plain("weight"), "tooltip": hover()}
+    place = {"x": plain("x"), "y": plain("y"), "text": {"field": "label"}}
+    text = layer(
+        "text", {**place, "angle": plain("turn"), "color": {"field": "ink", "scale": None}}, "labelled"
+    )
+    return [
+        layer("arc", {**ring, **paint}, stroke="var(--card)", strokeWidth=1.5),
+        text,
+        {**layer("text", place, fontWeight=600), "data": {"values": list(middle)}},
+    ]
+
+
+def _row(
+    wedge: Wedge, name: str, part: str, n: int, text: str, paint: str, weight: float, shown: str, ink: str
+) -> Row:
+    """One wedge, with its label where it has room for one."""
+    row: Row = {
+        "name": name, "part": part, "count": n, "start": wedge.start, "end": wedge.end, "inner": wedge.inner,
+        "outer": wedge.outer, "hover": text, "paint": paint, "weight": weight,
+    }  # fmt: skip
+    spot = placed(wedge, shown) if shown else None
+    if spot is None:
+        return row
+    return {**row, "label": spot.text, "x": SIDE / 2 + spot.x, "y": SIDE / 2 + spot.y, "labelled": True,
+            "turn": math.degrees(spot.turn), "ink": ink}  # fmt: skip
+
+
+def _outer(one: Slice, start: float, total: int, unit: str, parts: int) -> tuple[list[Row], str]:
+    """The outer ring over one slice: its wedges, and the parts in words."""
+    drawn, said = [], []
+    left, paint = one.count, colour(one.look)
     for part, n in sorted(one.parts, key=lambda cell: (-cell[1], cell[0]))[:parts]:
         end = start + math.tau * n / total
         if (end - start) * RIM < THIN:
             break
-        wedge = Wedge(MIDDLE, RIM, start, end)
-        drawn.append(_path(wedge, f"sun-noun {look}", f"{one.name} {part}: {_counted(n, total, unit)}"))
-        labels += _label(wedge, part, "key")
+        text = f"{one.name} {part}: {_counted(n, total, unit)}"
+        drawn.append(
+            _row(Wedge(MIDDLE, RIM, start, end), one.name, part, n, text, paint, 0.24, part, "var(--text)")
+        )
         said.append(f"{part} {count(n)}")
         start, left = end, left - n
     if left:
         wedge = Wedge(MIDDLE, RIM, start, start + math.tau * left / total)
-        hover = f"{one.name}, other: {_counted(left, total, unit)}"
-        drawn.append(_path(wedge, f"sun-rest {look}", hover))
+        text = f"{one.name}, other: {_counted(left, total, unit)}"
+        drawn.append(_row(wedge, one.name, "other", left, text, paint, 0.08, "", ""))
         said.append(f"other {count(left)}")
-    return drawn, labels, f" ({', '.join(said)})" if said else ""
+    return drawn, f" ({', '.join(said)})" if said else ""
 
 
 def _counted(n: int, total: int, unit: str) -> str:
     return f"{count(n)} {unit}, {percent(n / total)}"
 
 
-def _path(wedge: Wedge, cls: str, hover: str) -> Html:
-    """Each edge in two arcs, so that a full circle is drawn like any other."""
-    half = (wedge.start + wedge.end) / 2
+@dataclass(frozen=True)
+class Label:
+    """A text around its middle, turned clockwise by `turn` radians; the centre of the rings is (0, 0)."""
 
-    def to(radius: float, angle: float) -> str:
-        x, y = at(radius, angle)
-        return f"{SIDE / 2 + x:.1f} {SIDE / 2 + y:.1f}"
-
-    def arc(radius: float, angle: float, clockwise: int) -> str:
-        return f"A{radius:g} {radius:g} 0 0 {clockwise} {to(radius, angle)}"
-
-    d = (
-        f"M{to(wedge.outer, wedge.start)}{arc(wedge.outer, half, 1)}{arc(wedge.outer, wedge.end, 1)}"
-        f"L{to(wedge.inner, wedge.end)}{arc(wedge.inner, half, 0)}{arc(wedge.inner, wedge.start, 0)}Z"
-    )
-    return el("path", el("title", hover), d=d, cls=cls)
+    text: str
+    x: float
+    y: float
+    turn: float
 
 
-def _label(wedge: Wedge, text: str, cls: str) -> list[Html]:
+def placed(wedge: Wedge, text: str) -> Label | None:
     """The text in its wedge: upright if that fits, or along the radius, or cut, or not at all."""
     angle = wedge.angle
     along = angle - (0.5 if angle <= math.pi else 1.5) * math.pi  # never upside down
@@ -186,12 +214,8 @@ def _label(wedge: Wedge, text: str, cls: str) -> list[Html]:
         middle, far = (wedge.inner + wedge.outer) / 2, wedge.outer - 2 * MARGIN - width / 2
         for radius, turn in ((middle, 0.0), (middle, along), (far, along)):  # a wedge is widest far out
             if wedge.holds(radius, width, LINE, turn):
-                x, y = at(radius, angle)
-                place = f"translate({SIDE / 2 + x:.1f} {SIDE / 2 + y:.1f})"
-                if turn:
-                    place += f" rotate({math.degrees(turn):.1f})"
-                return [el("text", short, y=4, cls=cls, text_anchor="middle", transform=place)]
-    return []
+                return Label(short, *at(radius, angle), turn)
+    return None
 
 
 def _shorter(text: str) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from isheep.report.chart import PLAIN
 from isheep.report.charts import Point, Series, interval_plot
 from isheep.report.figures import Figure
 from isheep.report.numbers import count, fixed, gain, percent, points
@@ -106,10 +107,10 @@ def _reliability(source: str, t: int, calibration: Entry) -> Figure:
     return Figure(title, plot, note)
 
 
-#: Figure of a drift -> title, what a point says, least span of the axis, its limits, and how to read it.
-_DRIFT: Mapping[str, tuple[str, Callable[[float], str], float, tuple[float, float], str]] = {
-    "auroc": ("AUROC", lambda v: fixed(v), 0.3, (0.0, 1.0), "0.5 is chance."),
-    "mean": ("Mean score", lambda v: fixed(v, 1), 2.0, (1.0, 10.0), "A rise is leniency, not progress."),
+#: Figure of a drift -> title, least span of the axis, its limits, and how to read it.
+_DRIFT: Mapping[str, tuple[str, float, tuple[float, float], str]] = {
+    "auroc": ("AUROC", 0.3, (0.0, 1.0), "0.5 is chance."),
+    "mean": ("Mean score", 2.0, (1.0, 10.0), "A rise is leniency, not progress."),
 }
 
 
@@ -118,7 +119,7 @@ def _drift_figures(trial: Entry) -> Iterator[Figure]:
     judges: list[Entry] = [first, *(m["sources"] for m in trial["drift"])]
     columns = ["M0", *(f"M{m['iteration']}" for m in trial["drift"])]
     sources = [source for source in NAMES if any(source in judge for judge in judges[1:])]
-    for field, (what, show, least, limits, note) in _DRIFT.items():
+    for field, (what, least, limits, note) in _DRIFT.items():
         series = []
         for look, source in enumerate(sources):
             found = [_point(judge.get(source, {}).get(field)) for judge in judges]
@@ -132,7 +133,7 @@ def _drift_figures(trial: Entry) -> Iterator[Figure]:
             for i, column in enumerate(columns)
         )
         plot = interval_plot(
-            f"trial-drift-{field}", title, said, columns, series, show, what, least_span=least, limits=limits
+            f"trial-drift-{field}", title, said, columns, series, PLAIN, what, least_span=least, limits=limits
         )
         yield Figure(title, plot, f"The same answers, judged by every model. {note}")
 

@@ -209,6 +209,7 @@ def run(ctx: Context[InstructionsSettings]) -> Iterator[Record]:
             for completion in engine.generate(requests, skip=texts.keys()):
                 texts[completion.id] = completion
                 yield completion
+                ctx.report(sieve.kept, settings.count, "tasks")
         before = sieve.kept
         for asked in requests:  # in the order asked, whatever order the backend answered in
             for instruction in sieve.read(texts[asked.id], shots[asked.id]):

@@ -50,7 +50,7 @@ def arms_of(runs: Sequence[Run]) -> dict[str, list[Run]]:
     names: dict[str, str] = {}
     for run in runs:
         alike = canonical(
-            run.recipe.model_dump(mode="json", exclude={"seed", "name", "description", "runtime"})
+            run.recipe.model_dump(mode="json", exclude={"seed", "name", "description", "runtime", "trackers"})
         )
         found.setdefault(names.setdefault(alike, run.name), []).append(run)
     return found

@@ -22,8 +22,8 @@ from typing import Any, Literal
 
 from isheep.child import MALLOC
 from isheep.errors import BackendError, RecipeError, StoreError, YieldError
+from isheep.events import Event, Seldom
 from isheep.runs import DEFAULT_STORE
-from isheep.step import Event
 from isheep.store import Store
 from isheep.sweep.definition import Job, LoadedSweep
 from isheep.sweep.record import Entry, SweepRecord, open_sweep, write_sweep
@@ -80,7 +80,7 @@ def _do(job: Job, store: Store, tell: Listener) -> Entry:
             job.loaded,
             store,
             job.run,
-            lambda event: tell(JobEvent("step", job.arm, job.seed, event)),
+            Seldom(lambda event: tell(JobEvent("step", job.arm, job.seed, event))),
             job.match,
         )
     except (YieldError, BackendError, RecipeError, StoreError) as error:

@@ -55,6 +55,11 @@ def word_count(text: str) -> int:
     return len(_UNSPACED_LETTER.sub(" x ", text).split())
 
 
+def spaced(text: str) -> str:
+    """The text with a space around every character of a script without spaces: what a search index cuts at spaces."""
+    return _UNSPACED_LETTER.sub(lambda found: f" {found[0]} ", text)
+
+
 @lru_cache(maxsize=65536)
 def _kind(letter: str) -> str:
     if letter.isascii():

@@ -161,12 +161,19 @@ def axis(unit: Mapping[str, Any] = PLAIN, title: str | None = None, **more: Any)
 
 
 def painted(
-    names: Sequence[str], looks: Sequence[int], *, shapes: bool = False, field: str = "series"
+    names: Sequence[str],
+    looks: Sequence[int],
+    *,
+    shapes: bool = False,
+    field: str = "series",
+    listed: Sequence[str] | None = None,
 ) -> Row:
-    """Encodings that tell series apart by colour (and shape), with a legend where there are several."""
-    longest = max(map(len, names), default=0)
+    """Encodings that tell series apart by colour (and shape), with a legend where there are several (of those `listed`
+    only: a legend cannot show a hollow mark)."""
+    shown = names if listed is None else listed
+    longest = max(map(len, shown), default=0)
     columns = 1 if longest > 26 else 2 if longest > 16 else 3
-    legend: Any = {"columns": columns} if len(names) > 1 else None
+    legend: Any = {"columns": columns, "values": list(shown)} if len(shown) > 1 else None
     made: Row = {
         "color": named(
             field, legend=legend, scale={"domain": list(names), "range": [colour(look) for look in looks]}

@@ -97,7 +97,7 @@ def interval_plot(
     ]
     low, high = span_of(rows, least_span, limits, zero)
     names, looks = [s.name for s in series], [s.look for s in series]
-    paint = painted(names, looks, shapes=True)
+    paint = painted(names, looks, shapes=True, listed=[s.name for s in series if not s.hollow])
     ink = {"color": paint["color"]}
     where = {"x": named("column", scale={"domain": list(columns), "padding": 0.3}), **beside(names)}
     scale = {"domain": [low, high], "zero": False}

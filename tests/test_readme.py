@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import signal
 import socket
 import subprocess
 import sys
@@ -77,7 +76,7 @@ def opens(words: list[str], folder: Path) -> None:
             if words[0] == "browse":
                 assert requests.get(found[0], timeout=30).status_code == 200
         finally:
-            server.send_signal(signal.SIGINT)
+            server.terminate()  # Ctrl-C is not heard by what was started in the background
             server.wait(timeout=60)
 
 
